@@ -1,0 +1,1 @@
+//! Rooms, and the choice of who receives a broadcast.

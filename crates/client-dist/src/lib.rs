@@ -1,0 +1,1 @@
+//! The browser bundles of socket.io-client, for servers that serve them.

@@ -1,0 +1,1 @@
+//! An Engine.IO server: HTTP requests and sockets to messages, and back.

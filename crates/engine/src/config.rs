@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye_protocol::engine::{Timing, Transport};
+use sockeye_protocol::engine::{Protocol, Timing, Transport};
 
 /// How an engine behaves. The defaults are those of Node's server, save that protocol 3 clients are accepted.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct EngineConfig {
     pub(crate) max_payload: usize,
     pub(crate) transports: Vec<Transport>,
     pub(crate) allow_upgrades: bool,
-    pub(crate) allow_protocol_3: bool,
+    pub(crate) protocols: &'static [Protocol],
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
 }
@@ -65,7 +65,7 @@ impl Default for EngineConfig {
             max_payload: 1_000_000,
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
-            allow_protocol_3: true,
+            protocols: &[Protocol::V4, Protocol::V3],
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
         }
@@ -129,7 +129,10 @@ impl EngineConfig {
     /// Which clients are served. Default: [`Clients::All`].
     #[must_use]
     pub fn clients(mut self, clients: Clients) -> Self {
-        self.allow_protocol_3 = clients == Clients::All;
+        self.protocols = match clients {
+            Clients::All => &[Protocol::V4, Protocol::V3],
+            Clients::Protocol4 => &[Protocol::V4],
+        };
         self
     }
 

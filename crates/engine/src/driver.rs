@@ -7,11 +7,11 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction, SessionId};
+use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction};
 use sockeye_websocket::{Decoder, Input, Message, Opcode, ProtocolError, close_frame, frame};
 
 use crate::close::{CloseCause, Closed};
-use crate::connection::{Connection, PendingPoll};
+use crate::connection::Connection;
 use crate::inbox::Delivery;
 use crate::io::{Reader, Writer};
 use crate::outbox::Outbox;
@@ -90,7 +90,7 @@ impl Driver {
             Stop::NotUpgraded => {
                 if let Phase::Probing(probe) = self.phase {
                     let Probe { writer, mut outbox, .. } = *probe;
-                    outbox.push_control(&close_frame(None));
+                    outbox.push_control(&frame(Opcode::Close, &[]));
                     let end = Box::pin(end(self.reader, writer, outbox));
                     let _ = tokio::time::timeout(timeout, end).await;
                 }
@@ -211,7 +211,7 @@ impl Driver {
     fn probe(&mut self, message: &Message<'_>) -> Result<(), Stop> {
         let Phase::Probing(probe) = &mut self.phase else { return Ok(()) };
         let packet = match message {
-            Message::Text(text) => Packet::decode_text(Cow::Borrowed(text)),
+            Message::Text(text) => Packet::decode_text(self.connection.protocol(), Cow::Borrowed(text)),
             Message::Ping(payload) => {
                 probe.outbox.push_control(&frame(Opcode::Pong, payload));
                 return Ok(());
@@ -242,7 +242,7 @@ impl Driver {
 
     /// The session is on this transport now: what waited for a poll leaves here.
     fn take_over(&mut self) {
-        let Phase::Probing(probe) = std::mem::replace(&mut self.phase, Phase::Active) else { return };
+        let Phase::Probing(mut probe) = std::mem::replace(&mut self.phase, Phase::Active) else { return };
         let mut link = self.connection.link().lock();
         link.writer = Some(probe.writer);
         link.prober = None;
@@ -266,7 +266,7 @@ impl Driver {
             if !link.closed.is_some_and(Closed::is_orderly) {
                 outbox.keep_partial();
             }
-            outbox.push_owned(close_frame(link.close_code));
+            outbox.push_owned(link.close_code.map_or_else(|| frame(Opcode::Close, &[]), |code| close_frame(code, "")));
             (link.writer.take(), outbox)
         };
         // The handle may be the last one; what it holds should not wait for a slow peer.
@@ -280,7 +280,7 @@ impl Driver {
 /// Hands one message of the session's transport over.
 fn take(connection: &Connection, delivery: &mut Delivery<'_>, message: Message<'_>) -> Result<(), Closed> {
     let packet = match message {
-        Message::Text(text) => Packet::decode_text(text),
+        Message::Text(text) => Packet::decode_text(connection.protocol(), text),
         Message::Binary(bytes) => Packet::decode_binary(connection.protocol(), bytes),
         Message::Ping(payload) => {
             connection.queue_control(&frame(Opcode::Pong, &payload));

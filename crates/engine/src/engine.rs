@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sockeye_protocol::engine::{Open, Packet, Query, Session, Transport};
-use sockeye_websocket::{Decoder, DecoderConfig, Opcode, Role, close_frame, write_header};
+use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +17,6 @@ use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::Acceptor;
 use crate::outbox::Outbox;
-use crate::service::peer_encoding;
 use crate::sessions::Sessions;
 use crate::upgrade::Socket;
 use crate::worker::{Worker, Writes, now};
@@ -120,7 +119,7 @@ impl Engine {
         worker.start(&self.0.workers, &self.0.abort);
         let session = Session::new(query.protocol, transport, now(), &self.0.config.timing);
         let connection =
-            Connection::new(self.0.clone(), worker, Sessions::new_id(), peer_encoding(query), handshake, session);
+            Connection::new(self.0.clone(), worker, Sessions::new_id(), query.peer(), handshake, session);
         self.0.sessions.insert(connection.clone());
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), protocol = ?query.protocol, "opened");
@@ -148,7 +147,7 @@ impl Engine {
     }
 
     fn decoder(&self) -> Decoder {
-        Decoder::new(Role::Server, DecoderConfig::default().max_message(self.0.config.max_payload))
+        Decoder::new(Role::Server, Limits::default().max_message(self.0.config.max_payload))
     }
 
     /// A session that begins on WebSocket.
@@ -159,15 +158,12 @@ impl Engine {
         let connection = self.new_connection(query, Transport::WebSocket, handshake);
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
-        self.open_packet(&connection, Transport::WebSocket).write_text(&mut open);
-        let mut framed = Vec::with_capacity(open.len() + 4);
-        write_header(&mut framed, Opcode::Text, open.len());
-        framed.extend_from_slice(&open);
+        self.open_packet(&connection, Transport::WebSocket).write_text(query.protocol, &mut open);
         connection.cork();
         {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
-            link.outbox.push_copied(&[&framed]);
+            link.outbox.push_owned(frame(Opcode::Text, &open));
         }
         self.accept(&connection);
         let driver = Driver::active(connection, reader, self.decoder());
@@ -184,7 +180,7 @@ impl Engine {
     pub(crate) async fn close_at_once(&self, socket: Socket) {
         let (reader, writer) = socket.io;
         let mut outbox = Outbox::default();
-        outbox.push_control(&close_frame(None));
+        outbox.push_control(&frame(Opcode::Close, &[]));
         let _ = tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await;
     }
 

@@ -58,7 +58,7 @@ impl Handshake {
     /// All query parameters, decoded, in the order of the request; `EIO` and `transport` are among them.
     pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
         let query = self.url().split_once('?').map_or("", |(_, query)| query);
-        sockeye_protocol::engine::query_pairs(query)
+        form_urlencoded::parse(query.as_bytes()).into_owned()
     }
 
     /// The value of a header, the first one if there are several; `None` also if it is not text.

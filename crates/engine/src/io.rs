@@ -44,11 +44,10 @@ impl Reader {
     /// Reads into `buffer`; zero bytes mean the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        let reader: Pin<&mut dyn AsyncRead> = match self {
-            Self::Tcp(reader) => Pin::new(reader),
-            Self::Stream(reader) => Pin::new(reader),
-        };
-        ready!(reader.poll_read(cx, &mut buffer))?;
+        ready!(match self {
+            Self::Tcp(reader) => Pin::new(reader).poll_read(cx, &mut buffer),
+            Self::Stream(reader) => Pin::new(reader).poll_read(cx, &mut buffer),
+        })?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 }

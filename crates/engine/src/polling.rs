@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sockeye_protocol::engine::{
-    BodyKind, EncodedPayload, Message, Packet, Protocol, Transport, decode_payload, encode_payload,
+    BodyKind, EncodedPayload, Packet, Protocol, Transport, decode_payload, encode_payload,
 };
 use sockeye_websocket::Opcode;
 
@@ -193,7 +193,7 @@ fn encode_packets<'p>(connection: &Connection, packets: impl Iterator<Item = Pac
 /// Unwraps one of our own frames.
 fn packet(protocol: Protocol, opcode: Opcode, payload: &[u8]) -> Option<Packet<'_>> {
     match opcode {
-        Opcode::Text => Packet::decode_text(std::str::from_utf8(payload).ok()?.into()).ok(),
+        Opcode::Text => Packet::decode_text(protocol, std::str::from_utf8(payload).ok()?.into()).ok(),
         Opcode::Binary => Packet::decode_binary(protocol, payload.into()).ok(),
         // Of no use to a polling client.
         Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => None,

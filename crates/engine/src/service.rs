@@ -5,7 +5,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use sockeye_protocol::engine::{
-    BadRequest, Intent, PeerEncoding, Protocol, Query, Refusal, RequestHead, SessionId, Transport, verify,
+    BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify,
+    verify_protocol,
 };
 
 use crate::body::Body;
@@ -37,6 +38,9 @@ impl Engine {
             Ok(intent) => intent,
             Err(refusal) => return refuse(&refusal, wants_upgrade),
         };
+        if self.is_closing() && matches!(intent, Intent::Open { .. }) {
+            return polling::empty(StatusCode::SERVICE_UNAVAILABLE);
+        }
         match (intent, on_upgrade) {
             (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(&head, &query).await,
             (Intent::Continue(sid), None) => self.poll_or_post(&sid, &head, body).await,
@@ -44,11 +48,12 @@ impl Engine {
                 self.open_websocket(&head, &query, on_upgrade)
             }
             (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &head, on_upgrade),
-            // An upgrade to polling: the WebSocket is accepted, and closed.
-            (Intent::Open { .. } | Intent::Continue(_), Some(on_upgrade)) => self.accept_and_close(&head, on_upgrade),
-            (Intent::Open { .. } | Intent::Upgrade(_), None) => {
+            (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, Some(on_upgrade)) => {
+                self.accept_and_close(&head, on_upgrade)
+            }
+            (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, None) => {
                 tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
-                refuse(&Refusal::BadRequest(BadRequest::HandshakeError), wants_upgrade)
+                refuse(&Refusal::BadRequest(BadRequest::TransportHandshake), wants_upgrade)
             }
         }
     }
@@ -60,13 +65,10 @@ impl Engine {
             origin: head.headers.get(header::ORIGIN).map(HeaderValue::as_bytes),
             query,
         };
-        let intent = verify(&request, &self.config().transports, |sid| self.sessions().get(sid).map(|c| c.transport()))?;
-        let opens = matches!(intent, Intent::Open { .. });
-        if opens && self.is_closing() {
-            return Err(Refusal::BadRequest(BadRequest::Closing));
-        }
-        if opens && query.protocol == Protocol::V3 && !self.config().allow_protocol_3 {
-            return Err(Refusal::UnsupportedProtocol);
+        let settings = VerifySettings { transports: &self.config().transports };
+        let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
+        if matches!(intent, Intent::Open { .. }) {
+            verify_protocol(query.protocol, self.config().protocols)?;
         }
         Ok(intent)
     }
@@ -95,7 +97,7 @@ impl Engine {
     }
 
     fn open_websocket(&self, head: &Parts, query: &Query, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::switching_protocols(&head.headers) {
+        let response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
             Err(response) => return response,
         };
@@ -109,7 +111,7 @@ impl Engine {
     }
 
     fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::switching_protocols(&head.headers) {
+        let response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
             Err(response) => return response,
         };
@@ -134,7 +136,7 @@ impl Engine {
 
     /// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.
     fn accept_and_close(&self, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::switching_protocols(&head.headers) {
+        let response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
             Err(response) => return response,
         };
@@ -151,11 +153,6 @@ impl Engine {
 fn is_upgrade(head: &Parts) -> bool {
     let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     head.headers.get(header::UPGRADE).is_some_and(websocket)
-}
-
-/// What a text-only client asked for with `b64`.
-pub(crate) fn peer_encoding(query: &Query) -> PeerEncoding {
-    if query.base64 { PeerEncoding::TextOnly } else { PeerEncoding::BinaryCapable }
 }
 
 fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {

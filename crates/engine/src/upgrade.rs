@@ -24,16 +24,18 @@ pub(crate) struct Socket {
 ///
 /// # Errors
 /// The answer to a request that is no WebSocket handshake.
-pub(crate) fn switching_protocols(headers: &HeaderMap) -> Result<Response<Body>, Response<Body>> {
-    let key = handshake::check_request(headers).map_err(|error| refused(&error.to_string()))?;
-    let accept = HeaderValue::try_from(handshake::accept_key(key)).map_err(|_| refused("illegal key"))?;
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    Ok(response)
+pub(crate) fn answer(headers: &HeaderMap) -> Result<Response<Body>, Response<Body>> {
+    match handshake::answer(headers) {
+        Ok(answer) => Ok(answer.map(|()| Body::default())),
+        Err(error) => {
+            let mut response = refused(&error.to_string());
+            *response.status_mut() = error.status();
+            if error.status() == StatusCode::UPGRADE_REQUIRED {
+                response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Err(response)
+        }
+    }
 }
 
 /// The answer to an upgrade request that is refused: its body is the bare message, and the connection ends.

@@ -7,6 +7,7 @@ mod payload;
 mod protocol;
 mod query;
 mod request;
+mod session;
 mod session_id;
 mod transport;
 
@@ -17,5 +18,6 @@ pub use payload::{BodyKind, EncodedPayload, PayloadDecoder, PeerEncoding, decode
 pub use protocol::Protocol;
 pub use query::Query;
 pub use request::{BadRequest, Intent, Refusal, RequestHead, VerifySettings, verify, verify_protocol};
+pub use session::{Due, ProbeStep, Reaction, Session, Timing, UpgradeRefused};
 pub use session_id::{InvalidSessionId, SessionId};
 pub use transport::{Transport, UnknownTransport};

@@ -179,10 +179,6 @@ impl Connection {
         &self.0.engine.config
     }
 
-    pub(crate) fn engine(&self) -> &Arc<EngineShared> {
-        &self.0.engine
-    }
-
     pub(crate) fn peer_encoding(&self) -> PeerEncoding {
         self.0.peer
     }

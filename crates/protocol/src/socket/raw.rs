@@ -1,0 +1,72 @@
+use bytes::Bytes;
+
+use super::{Arguments, ArgumentsError, EncodeError, ToArguments, Value, write_arguments};
+
+/// Arguments that were checked but never taken apart: to be kept, or sent on as they came, attachments included.
+///
+/// ```
+/// use sockeye_protocol::{Limits, socket::{encode_event, split_event}};
+///
+/// let raw = split_event(r#"["chat",{"deep":[1,2.50]},"x"]"#)?.arguments.to_raw()?;
+/// let (mut out, mut attachments) = (Vec::new(), Vec::new());
+/// encode_event(&mut out, "/", None, "echo", &raw, &mut attachments, &Limits::default())?;
+/// assert_eq!(out, br#"2["echo",{"deep":[1,2.50]},"x"]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawArguments {
+    json: Box<str>,
+    attachments: Vec<Bytes>,
+}
+
+impl RawArguments {
+    /// Of arguments that have been validated.
+    pub(super) fn new(json: &str, attachments: &[Bytes]) -> Self {
+        Self { json: json.into(), attachments: attachments.to_vec() }
+    }
+
+    /// The arguments, to be read into a type.
+    pub fn arguments(&self) -> Arguments<'_> {
+        Arguments::new(&self.json).with_attachments(&self.attachments)
+    }
+
+    /// The arguments one by one.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::Mismatch`] for JSON that can't be held: nested deeper than 128 levels, or half an emoji.
+    pub fn to_values(&self) -> Result<Vec<Value>, ArgumentsError> {
+        self.arguments().to_values()
+    }
+
+    /// The JSON as it came, without brackets, placeholders included.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The attachments that the placeholders name.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+}
+
+impl ToArguments for RawArguments {
+    fn write_arguments(&self, out: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), EncodeError> {
+        if self.attachments.is_empty() || attachments.is_empty() {
+            if !self.json.is_empty() {
+                out.push(b',');
+                out.extend_from_slice(self.json.as_bytes());
+            }
+            attachments.extend_from_slice(&self.attachments);
+            return Ok(());
+        }
+        // Behind other attachments, all placeholders have other numbers.
+        let values = self.to_values().map_err(|error| EncodeError::Json(serde::ser::Error::custom(error)))?;
+        values.iter().try_for_each(|value| write_arguments(out, value, attachments))
+    }
+}
+
+impl ToArguments for &RawArguments {
+    fn write_arguments(&self, out: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), EncodeError> {
+        (*self).write_arguments(out, attachments)
+    }
+}

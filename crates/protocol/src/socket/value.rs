@@ -1,0 +1,410 @@
+use std::{fmt, vec};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{
+        self, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer},
+    },
+};
+use serde_json::Number;
+
+use super::DecodeError;
+
+/// Any argument: JSON, or bytes.
+///
+/// ```
+/// use sockeye_protocol::socket::{Value, split_event};
+///
+/// let event = split_event(r#"["any",{"a":[1,"b"]}]"#)?;
+/// let value: Value = event.arguments.deserialize()?;
+/// assert_eq!(value.get("a"), Some(&Value::from(vec![Value::from(1), Value::from("b")])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Value {
+    /// `null`, and what is missing.
+    #[default]
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A number. What JavaScript can't write, such as NaN, is null.
+    Number(Number),
+    /// A text.
+    String(String),
+    /// Bytes: an attachment.
+    Binary(Bytes),
+    /// A list.
+    Array(Vec<Self>),
+    /// Keys and values in their order. Of a key that is there twice, the last counts.
+    Object(Vec<(String, Self)>),
+}
+
+impl Value {
+    /// The value of a key, if this is an object that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Puts attachments in the place of their placeholders: objects whose `_placeholder` is true, whatever else they hold.
+    pub(super) fn resolve_placeholders(&mut self, attachments: &[Bytes]) -> Result<(), DecodeError> {
+        if self.get("_placeholder") == Some(&Self::Bool(true)) {
+            let num = match self.get("num") {
+                Some(Self::Number(num)) => num.as_u64().and_then(|num| usize::try_from(num).ok()),
+                _ => None,
+            };
+            let attachment = num.and_then(|num| attachments.get(num));
+            *self =
+                Self::Binary(attachment.ok_or(DecodeError::IllegalPlaceholder { count: attachments.len() })?.clone());
+            return Ok(());
+        }
+        match self {
+            Self::Array(items) => items.iter_mut().try_for_each(|item| item.resolve_placeholders(attachments)),
+            Self::Object(entries) => {
+                entries.iter_mut().try_for_each(|(_, value)| value.resolve_placeholders(attachments))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), _, _) => Unexpected::Unsigned(number),
+                (_, Some(number), _) => Unexpected::Signed(number),
+                (_, _, number) => Unexpected::Float(number.unwrap_or(f64::NAN)),
+            },
+            Self::String(text) => Unexpected::Str(text),
+            Self::Binary(_) => Unexpected::Other("binary data"),
+            Self::Array(_) => Unexpected::Seq,
+            Self::Object(_) => Unexpected::Map,
+        }
+    }
+
+    fn mismatch<'de, V: Visitor<'de>>(&self, visitor: &V) -> serde_json::Error {
+        serde_json::Error::invalid_type(self.unexpected(), visitor)
+    }
+}
+
+macro_rules! from {
+    ($($source:ty => |$value:ident| $target:expr;)*) => {
+        $(impl From<$source> for Value {
+            fn from($value: $source) -> Self {
+                $target
+            }
+        })*
+    };
+}
+
+from! {
+    () => |_unit| Self::Null;
+    bool => |value| Self::Bool(value);
+    i32 => |value| Self::Number(value.into());
+    i64 => |value| Self::Number(value.into());
+    u32 => |value| Self::Number(value.into());
+    u64 => |value| Self::Number(value.into());
+    f64 => |value| Number::from_f64(value).map_or(Self::Null, Self::Number);
+    &str => |value| Self::String(value.to_owned());
+    String => |value| Self::String(value);
+    Bytes => |value| Self::Binary(value);
+    Vec<Value> => |value| Self::Array(value);
+    Vec<(String, Value)> => |value| Self::Object(value);
+    serde_json::Value => |value| match value {
+        serde_json::Value::Null => Self::Null,
+        serde_json::Value::Bool(value) => Self::Bool(value),
+        serde_json::Value::Number(number) => Self::Number(number),
+        serde_json::Value::String(text) => Self::String(text),
+        serde_json::Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+        serde_json::Value::Object(entries) => {
+            Self::Object(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+        }
+    };
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Not the unit: as the arguments of an event it would be none.
+            Self::Null => serializer.serialize_none(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Binary(bytes) => serializer.serialize_bytes(bytes),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, value))),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
+        Ok(Value::Binary(Bytes::copy_from_slice(value)))
+    }
+
+    fn visit_byte_buf<E>(self, value: Vec<u8>) -> Result<Value, E> {
+        Ok(Value::Binary(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Object(entries))
+    }
+}
+
+impl IntoDeserializer<'_, serde_json::Error> for Value {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// Numbers take care of themselves; everything else says what it is, or that it is no number.
+macro_rules! number {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+            match self {
+                Self::Number(number) => number.$method(visitor),
+                other => Err(other.mismatch(&visitor)),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Value {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Number(number) => number.deserialize_any(visitor),
+            Self::String(text) => visitor.visit_string(text),
+            Self::Binary(bytes) => visitor.visit_byte_buf(bytes.into()),
+            Self::Array(items) => visit_all(items, visitor),
+            Self::Object(entries) => {
+                let mut map = entries_of(entries);
+                let value = visitor.visit_map(&mut map)?;
+                map.end()?;
+                Ok(value)
+            }
+        }
+    }
+
+    number! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        match self {
+            Self::Null => visitor.visit_none(),
+            some => visitor.visit_some(some),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        match self {
+            Self::String(variant) => visitor.visit_enum(variant.into_deserializer()),
+            Self::Object(entries) if entries.len() == 1 => {
+                visitor.visit_enum(MapAccessDeserializer::new(entries_of(entries)))
+            }
+            other => Err(other.mismatch(&visitor)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        match self {
+            // To serde a `Vec<u8>` is a list of numbers; nobody who asks for one means to refuse bytes.
+            Self::Binary(bytes) => visit_all(bytes, visitor),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        match self {
+            // A `String` would take bytes that happen to be UTF-8, and only those.
+            Self::Binary(_) => Err(self.mismatch(&visitor)),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        self.deserialize_str(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool char bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+fn visit_all<'de, V, I>(items: I, visitor: V) -> Result<V::Value, serde_json::Error>
+where
+    V: Visitor<'de>,
+    I: IntoIterator<Item: IntoDeserializer<'de, serde_json::Error>>,
+{
+    let mut items = SeqDeserializer::new(items.into_iter());
+    let value = visitor.visit_seq(&mut items)?;
+    items.end()?;
+    Ok(value)
+}
+
+type Entries<'de> = MapDeserializer<'de, vec::IntoIter<(Key, Value)>, serde_json::Error>;
+
+fn entries_of<'de>(entries: Vec<(String, Value)>) -> Entries<'de> {
+    let entries: Vec<_> = entries.into_iter().map(|(key, value)| (Key(key), value)).collect();
+    MapDeserializer::new(entries.into_iter())
+}
+
+/// A key of an object, which is a number to those who want one, as in `serde_json`.
+struct Key(String);
+
+impl IntoDeserializer<'_, serde_json::Error> for Key {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+macro_rules! number_key {
+    ($($method:ident => $visit:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+            match self.0.parse() {
+                Ok(number) => visitor.$visit(number),
+                Err(_) => Err(de::Error::invalid_type(Unexpected::Str(&self.0), &visitor)),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Key {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_string(self.0)
+    }
+
+    number_key! {
+        deserialize_bool => visit_bool
+        deserialize_i8 => visit_i8 deserialize_i16 => visit_i16 deserialize_i32 => visit_i32 deserialize_i64 => visit_i64
+        deserialize_u8 => visit_u8 deserialize_u16 => visit_u16 deserialize_u32 => visit_u32 deserialize_u64 => visit_u64
+        deserialize_i128 => visit_i128 deserialize_u128 => visit_u128
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    serde::forward_to_deserialize_any! {
+        char str string bytes byte_buf f32 f64 unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}

@@ -130,3 +130,67 @@ impl Assembled {
         Arguments::from_ack(&self.payload, &self.attachments)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Value;
+
+    const ONE: &str = r#"51-/a,7["f",{"_placeholder":true,"num":0}]"#;
+    const TWO: &str = r#"62-1[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
+
+    fn limits() -> Limits {
+        Limits::default()
+    }
+
+    #[test]
+    fn an_idle_assembler_is_as_large_as_a_pointer() {
+        assert_eq!(size_of::<Assembler>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_packet_without_attachments_is_complete_at_once() {
+        let mut assembler = Assembler::default();
+        for text in [r#"2["a"]"#, r#"50-["a"]"#, r#"5-["a"]"#, r#"2["b"]"#] {
+            assert!(assembler.text(text, &limits()).unwrap().is_some(), "{text}");
+        }
+        assert_eq!(assembler.binary(vec![1]).unwrap_err(), DecodeError::UnexpectedBinary);
+    }
+
+    #[test]
+    fn the_last_attachment_completes_its_packet() {
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.text(ONE, &limits()), Ok(None));
+        let assembled = assembler.binary(vec![1]).unwrap().unwrap();
+        assert_eq!(Ok(assembled.packet()), decode(ONE, &limits()));
+        assert_eq!(assembled.event().unwrap().name, "f");
+        assert_eq!(assembler.text(TWO, &limits()), Ok(None));
+        assert!(assembler.binary(vec![1]).unwrap().is_none());
+        let assembled = assembler.binary(Bytes::new()).unwrap().unwrap();
+        let (second, first): (Value, Bytes) = assembled.ack().unwrap().deserialize().unwrap();
+        assert_eq!((second, first), (Value::Binary(Bytes::new()), Bytes::from_static(&[1])));
+    }
+
+    #[test]
+    fn text_amid_attachments_is_refused() {
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.text(TWO, &limits()), Ok(None));
+        let error = assembler.text(r#"2["a"]"#, &limits()).unwrap_err();
+        assert_eq!(error, DecodeError::UnexpectedText { missing: 2 });
+        assert!(error.to_string().starts_with("got plaintext data when reconstructing a packet"));
+    }
+
+    #[test]
+    fn bytes_out_of_the_blue_are_refused() {
+        let error = Assembler::default().binary(vec![]).unwrap_err();
+        assert_eq!(error.to_string(), "got binary data when not reconstructing a packet");
+    }
+
+    #[test]
+    fn a_reset_assembler_begins_anew() {
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.text(ONE, &limits()), Ok(None));
+        assembler.reset();
+        assert!(assembler.text(r#"2["a"]"#, &limits()).unwrap().is_some());
+    }
+}

@@ -160,3 +160,72 @@ pub struct InvalidConnectError;
 fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("texts and values all have a JSON form, and memory takes every write");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_target(namespace: &str, name: &str, auth: &str) {
+        let target = ConnectTarget::parse(namespace);
+        assert_eq!((target.name, target.auth_json().as_str()), (name, auth));
+    }
+
+    #[test]
+    fn the_query_of_a_namespace_becomes_its_auth() {
+        check_target("/", "/", "{}");
+        check_target("/nsp?", "/nsp", "{}");
+        check_target("/nsp?token=x", "/nsp", r#"{"token":"x"}"#);
+        check_target("/nsp?a=1&b=%22&a=2&a=3", "/nsp", r#"{"a":["1","2","3"],"b":"\""}"#);
+        check_target("/nsp?a=?", "/nsp", r#"{"a":"?"}"#);
+    }
+
+    #[test]
+    fn an_answer_is_read_as_written() {
+        for pid in [None, Some("p".into())] {
+            let answer = ConnectAnswer { sid: "s".into(), pid };
+            let mut out = Vec::new();
+            answer.write(&mut out, "/");
+            assert_eq!(ConnectAnswer::parse(str::from_utf8(&out[1..]).unwrap()).unwrap(), answer);
+        }
+    }
+
+    #[test]
+    fn a_revision_3_answer_is_empty() {
+        let mut out = Vec::new();
+        ConnectAnswer::write_v3(&mut out, "/");
+        ConnectAnswer::write_v3(&mut out, "/nsp");
+        assert_eq!(out, b"00/nsp,");
+    }
+
+    #[track_caller]
+    fn check_error(error: &ConnectError, v4: &str, v3: &str) {
+        let mut out = Vec::new();
+        error.write(&mut out, "/");
+        assert_eq!(str::from_utf8(&out), Ok(v4));
+        assert_eq!(ConnectError::parse(&v4[1..]).as_ref(), Ok(error));
+        out.clear();
+        error.write_v3(&mut out, "/nsp");
+        assert_eq!(str::from_utf8(&out), Ok(v3));
+    }
+
+    #[test]
+    fn revision_3_gets_the_data_or_the_message() {
+        check_error(&ConnectError::new("no"), r#"4{"message":"no"}"#, r#"4/nsp,"no""#);
+        let data = Value::Object(vec![("code".into(), 7.into())]);
+        let error = ConnectError { data: Some(data), ..ConnectError::new("no") };
+        check_error(&error, r#"4{"message":"no","data":{"code":7}}"#, r#"4/nsp,{"code":7}"#);
+        let error = ConnectError { data: Some(7.into()), ..ConnectError::new("no") };
+        check_error(&error, r#"4{"message":"no","data":7}"#, r#"4/nsp,"no""#);
+    }
+
+    #[test]
+    fn all_forms_of_an_error_are_read() {
+        assert_eq!(ConnectError::parse(r#""Invalid namespace""#), Ok(ConnectError::new("Invalid namespace")));
+        let bare = ConnectError::parse(r#"{"any":1}"#).unwrap();
+        assert_eq!(bare.data.unwrap().get("any"), Some(&1.into()));
+        for payload in ["", "1", "[]", "{"] {
+            assert_eq!(ConnectError::parse(payload), Err(InvalidConnectError));
+        }
+    }
+}

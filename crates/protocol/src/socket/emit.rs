@@ -255,3 +255,89 @@ impl Serializer for SeveralArguments<'_> {
         Err(Outcome::OneArgument)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::socket::Value;
+
+    #[track_caller]
+    fn check<T: Serialize + ?Sized>(value: &T, json: &str, binaries: &[&[u8]]) {
+        let (mut out, mut attachments) = (Vec::new(), Vec::new());
+        write_arguments(&mut out, value, &mut attachments).unwrap();
+        assert_eq!(str::from_utf8(&out), Ok(json));
+        assert_eq!(attachments, binaries);
+    }
+
+    #[derive(Serialize)]
+    struct Named<T> {
+        field: T,
+    }
+
+    #[derive(Serialize)]
+    struct Wrapper<T>(T);
+
+    #[derive(Serialize)]
+    struct Pair<A, B>(A, B);
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    enum Choice {
+        Bare,
+        One(u8),
+        Two(u8, u8),
+        Named { x: u8 },
+    }
+
+    #[test]
+    fn only_tuples_and_their_like_are_several_arguments() {
+        check(&(), "", &[]);
+        check(&Unit, "", &[]);
+        check(&(1, "a", true), r#",1,"a",true"#, &[]);
+        check(&[1, 2], ",1,2", &[]);
+        check(&Pair(1, 2), ",1,2", &[]);
+        check(&Wrapper((1, 2)), ",1,2", &[]);
+        check(&Wrapper(Wrapper(1)), ",1", &[]);
+        check(&((1, 2),), ",[1,2]", &[]);
+        check(&(1, ()), ",1,null", &[]);
+    }
+
+    #[test]
+    fn all_else_is_one_argument() {
+        check(&vec![1, 2], ",[1,2]", &[]);
+        check(&[1, 2][..], ",[1,2]", &[]);
+        check(&Some((1, 2)), ",[1,2]", &[]);
+        check(&None::<u8>, ",null", &[]);
+        check(&Named { field: 1 }, r#",{"field":1}"#, &[]);
+        check(&BTreeMap::from([("a", 1)]), r#",{"a":1}"#, &[]);
+        check("a", r#","a""#, &[]);
+        check(&'a', r#","a""#, &[]);
+        check(&1.5, ",1.5", &[]);
+        check(&u128::MAX, ",340282366920938463463374607431768211455", &[]);
+        check(&Choice::Bare, r#","Bare""#, &[]);
+        check(&Choice::One(1), r#",{"One":1}"#, &[]);
+        check(&Choice::Two(1, 2), r#",{"Two":[1,2]}"#, &[]);
+        check(&Choice::Named { x: 1 }, r#",{"Named":{"x":1}}"#, &[]);
+        check(&Value::Null, ",null", &[]);
+    }
+
+    #[test]
+    fn what_json_lacks_is_null_as_in_javascript() {
+        check(&(f64::NAN, f64::INFINITY, f32::NEG_INFINITY), ",null,null,null", &[]);
+    }
+
+    #[test]
+    fn bytes_become_attachments_at_any_depth() {
+        let bytes = Bytes::from_static(b"ab");
+        let hole = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
+        check(&bytes, &format!(",{}", hole(0)), &[b"ab"]);
+        check(serde_bytes::Bytes::new(b"x"), &format!(",{}", hole(0)), &[b"x"]);
+        let nested = (Named { field: vec![Some(&bytes)] }, serde_bytes::ByteBuf::new());
+        check(&nested, &format!(r#",{{"field":[{}]}},{}"#, hole(0), hole(1)), &[b"ab", b""]);
+        check(&vec![1_u8], ",[1]", &[]);
+    }
+}

@@ -199,3 +199,126 @@ fn encode(
     out.push(b']');
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(payload: &str, name: &str, json: &str) {
+        let event = split_event(payload).unwrap();
+        assert_eq!((&*event.name, event.arguments.json()), (name, json));
+    }
+
+    #[track_caller]
+    fn check_invalid(payload: &str, message: &str) {
+        let error = split_event(payload).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+
+    #[track_caller]
+    fn check_encoded<T: ToArguments + ?Sized>(arguments: &T, wire: &str, binaries: &[&[u8]]) {
+        let (mut out, mut attachments) = (b"4".to_vec(), Vec::new());
+        encode_event(&mut out, "/", None, "e", arguments, &mut attachments, &Limits::default()).unwrap();
+        assert_eq!(str::from_utf8(&out), Ok(wire));
+        assert_eq!(attachments, binaries);
+    }
+
+    #[test]
+    fn name_and_arguments_are_split() {
+        check(r#"["a"]"#, "a", "");
+        check(r#"["a",1]"#, "a", "1");
+        check(r#"["a",1,{"b":["]"]},"c"]"#, "a", r#"1,{"b":["]"]},"c""#);
+        check(r#"["",[]]"#, "", "[]");
+        check("[\t\"a\" ,\n1 ]", "a", "1");
+        check(r#"["toString",null]"#, "toString", "null");
+        check(r#"["€😀"]"#, "€😀", "");
+    }
+
+    #[test]
+    fn escapes_in_a_name_are_resolved() {
+        check(r#"["a\"b",1]"#, "a\"b", "1");
+        check(r#"["\\","x"]"#, "\\", r#""x""#);
+        check(r#"["\u00e4\ud83d\ude00"]"#, "ä😀", "");
+        check_invalid(r#"["\x"]"#, "invalid payload");
+        check_invalid(r#"["\"]"#, "invalid payload");
+        check_invalid(r#"["\u0063onnect"]"#, "invalid payload: event name \"connect\" is reserved");
+    }
+
+    #[test]
+    fn an_ordinary_name_is_borrowed() {
+        assert!(matches!(split_event(r#"["chat message",1]"#).unwrap().name, Cow::Borrowed("chat message")));
+    }
+
+    #[test]
+    fn a_number_may_be_a_name() {
+        check("[7]", "7", "");
+        check("[-1.5e3,1]", "-1.5e3", "1");
+        for payload in ["[01]", "[1.]", "[-]", "[1a]", "[+1]", "[1 2]", "[NaN]"] {
+            check_invalid(payload, "invalid payload");
+        }
+    }
+
+    #[test]
+    fn no_payload_is_an_event_without_a_name() {
+        check("", "", "");
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for payload in ["[]", "[ ]", "[true]", "[null]", "[{}]", "[[]]", "[,1]", "{}", "[", "]", "\"a\""] {
+            check_invalid(payload, "invalid payload");
+        }
+        for payload in [r#"["a"#, r#"["a]"#, r#"["a",]"#, r#"["a" 1]"#, r#"["a"1]"#, "[\"a\nb\"]", r#"["a"]]"#] {
+            check_invalid(payload, "invalid payload");
+        }
+    }
+
+    #[test]
+    fn reserved_names_are_refused() {
+        for name in RESERVED {
+            check_invalid(&format!("[\"{name}\"]"), "invalid payload");
+        }
+    }
+
+    #[test]
+    fn arguments_are_encoded_behind_the_name() {
+        check_encoded(&(), r#"42["e"]"#, &[]);
+        check_encoded(&1, r#"42["e",1]"#, &[]);
+        check_encoded("hi", r#"42["e","hi"]"#, &[]);
+        check_encoded(&(1, "2", [3]), r#"42["e",1,"2",[3]]"#, &[]);
+        check_encoded(&Bytes::from_static(b"x"), r#"451-["e",{"_placeholder":true,"num":0}]"#, &[b"x"]);
+    }
+
+    #[test]
+    fn the_head_tells_namespace_id_and_attachments() {
+        let (mut out, mut attachments) = (Vec::new(), Vec::new());
+        let bytes = Bytes::from_static(b"x");
+        let limits = Limits::default();
+        encode_event(&mut out, "/a", Some(7), "q\"", &(&bytes, &bytes), &mut attachments, &limits).unwrap();
+        let wire = r#"52-/a,7["q\"",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+        assert_eq!(str::from_utf8(&out), Ok(wire));
+    }
+
+    #[test]
+    fn an_ack_has_no_name() {
+        let (mut out, mut attachments) = (Vec::new(), Vec::new());
+        let limits = Limits::default();
+        encode_ack(&mut out, "/", 3, &("a", 1), &mut attachments, &limits).unwrap();
+        encode_ack(&mut out, "/", 4, &(), &mut attachments, &limits).unwrap();
+        encode_ack(&mut out, "/", 5, &Bytes::new(), &mut attachments, &limits).unwrap();
+        assert_eq!(str::from_utf8(&out), Ok(r#"33["a",1]34[]61-5[{"_placeholder":true,"num":0}]"#));
+    }
+
+    #[test]
+    fn a_failed_emit_leaves_nothing_behind() {
+        let (mut out, mut attachments) = (b"4".to_vec(), Vec::new());
+        let eleven = vec![Bytes::from_static(b"x"); 11];
+        let error = encode_event(&mut out, "/", None, "e", &eleven, &mut attachments, &Limits::default()).unwrap_err();
+        assert_eq!(error.to_string(), "11 attachments exceed `max_attachments` (10)");
+        let keyed = std::collections::HashMap::from([((1, 2), 3)]);
+        let error = encode_event(&mut out, "/", None, "e", &keyed, &mut attachments, &Limits::default()).unwrap_err();
+        assert!(matches!(error, EncodeError::Json(_)));
+        assert_eq!((out.as_slice(), attachments.len()), (b"4".as_slice(), 0));
+    }
+}

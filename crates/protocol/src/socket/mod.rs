@@ -11,6 +11,7 @@ mod event;
 mod packet;
 mod raw;
 mod value;
+mod value_deserializer;
 
 pub use arguments::{Arguments, ArgumentsError};
 pub use assembler::{Assembled, Assembler};

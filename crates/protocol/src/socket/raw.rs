@@ -70,3 +70,43 @@ impl ToArguments for &RawArguments {
         (*self).write_arguments(out, attachments)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str, attachments: &[Bytes]) -> RawArguments {
+        Arguments::new(json).with_attachments(attachments).to_raw().unwrap()
+    }
+
+    #[track_caller]
+    fn check(raw: &RawArguments, before: &[Bytes], json: &str, binaries: &[&[u8]]) {
+        let (mut out, mut attachments) = (Vec::new(), before.to_vec());
+        raw.write_arguments(&mut out, &mut attachments).unwrap();
+        assert_eq!(str::from_utf8(&out), Ok(json));
+        assert_eq!(attachments, binaries);
+    }
+
+    #[test]
+    fn raw_arguments_are_sent_on_as_they_came() {
+        check(&raw("", &[]), &[], "", &[]);
+        check(&raw(r#"1.50,{"a":  "\ud83d"}"#, &[]), &[], r#",1.50,{"a":  "\ud83d"}"#, &[]);
+        let (a, b) = (Bytes::from_static(b"a"), Bytes::from_static(b"b"));
+        let json = r#"{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]"#;
+        check(&raw(json, &[a.clone(), b]), &[], &format!(",{json}"), &[b"a", b"b"]);
+    }
+
+    #[test]
+    fn behind_other_attachments_placeholders_are_renumbered() {
+        let (a, b) = (Bytes::from_static(b"a"), Bytes::from_static(b"b"));
+        let raw = raw(r#"1,{"_placeholder":true,"num":0}"#, &[b]);
+        check(&raw, &[a], r#",1,{"_placeholder":true,"num":1}"#, &[b"a", b"b"]);
+    }
+
+    #[test]
+    fn raw_arguments_are_read_as_any() {
+        let raw = raw(r#"1,"a""#, &[]);
+        assert_eq!(raw.arguments().deserialize::<(u8, String)>(), Ok((1, "a".to_owned())));
+        assert_eq!(raw.to_values(), Ok(vec![1.into(), "a".into()]));
+    }
+}

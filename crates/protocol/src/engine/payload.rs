@@ -261,3 +261,141 @@ fn write_marked(body: &mut Vec<u8>, packet: &Packet<'_>) {
     body.push(0xff);
     packet.write_binary(Protocol::V3, body);
 }
+
+#[cfg(test)]
+mod tests {
+    use BodyKind::{Binary, Text};
+    use PeerEncoding::{BinaryCapable, TextOnly};
+    use Protocol::{V3, V4};
+
+    use super::*;
+
+    fn decode(protocol: Protocol, kind: BodyKind, body: &[u8]) -> Vec<Result<Packet<'_>, DecodeError>> {
+        decode_payload(protocol, kind, body).collect()
+    }
+
+    #[track_caller]
+    fn check(protocol: Protocol, peer: PeerEncoding, kind: BodyKind, body: &[u8], packets: &[Packet<'_>]) {
+        let encoded = encode_payload(protocol, peer, packets.iter().cloned());
+        assert_eq!(encoded, EncodedPayload { body: body.to_vec(), kind });
+        let decoded: Vec<_> = decode_payload(protocol, kind, body).map(Result::unwrap).collect();
+        assert_eq!(decoded, packets);
+    }
+
+    #[track_caller]
+    fn check_invalid(protocol: Protocol, kind: BodyKind, body: &[u8], error: DecodeError) {
+        assert_eq!(decode(protocol, kind, body), [Err(error)], "{body:?}");
+    }
+
+    fn text(data: &str) -> Packet<'_> {
+        Packet::text(data)
+    }
+
+    fn bytes() -> Packet<'static> {
+        Packet::binary(vec![1, 2, 3, 4])
+    }
+
+    #[test]
+    fn revision_4_separates_its_packets() {
+        for peer in [BinaryCapable, TextOnly] {
+            let ping = Packet::Ping("".into());
+            check(V4, peer, Text, b"4hello\x1e2\x1e4world", &[text("hello"), ping, text("world")]);
+            check(V4, peer, Text, b"4hello\x1ebAQIDBA==", &[text("hello"), bytes()]);
+            check(V4, peer, Text, b"6\x1e1", &[Packet::Noop, Packet::Close]);
+            check(V4, peer, Text, "4€\u{1e}4😀".as_bytes(), &[text("€"), text("😀")]);
+        }
+    }
+
+    #[test]
+    fn revision_3_counts_utf_16() {
+        check(V3, TextOnly, Text, "6:4hello2:4€".as_bytes(), &[text("hello"), text("€")]);
+        check(V3, TextOnly, Text, "3:4😀1:2".as_bytes(), &[text("😀"), Packet::Ping("".into())]);
+        check(V3, BinaryCapable, Text, b"6:4hello", &[text("hello")]);
+        check(V3, BinaryCapable, Text, b"12:0{\"sid\":\"x\"}2:40", &[Packet::Open(r#"{"sid":"x"}"#.into()), text("0")]);
+        check(V3, TextOnly, Text, b"10:b4AQIDBA==", &[bytes()]);
+        check(V3, TextOnly, Text, b"0:", &[]);
+    }
+
+    #[test]
+    fn revision_3_turns_into_bytes_for_a_binary_packet() {
+        let body = b"\x00\x04\xff4hel\x01\x05\xff\x04\x01\x02\x03\x04";
+        check(V3, BinaryCapable, Binary, body, &[text("hel"), bytes()]);
+        let body = "\0\u{1}\u{1}\u{ff}4äöü€";
+        let mut wire = vec![0, 1, 0, 0xff];
+        wire.extend_from_slice("4äöü€".as_bytes());
+        wire.extend_from_slice(&[1, 1, 0xff, 4]);
+        check(V3, BinaryCapable, Binary, &wire, &[text("äöü€"), Packet::binary(vec![])]);
+        assert_ne!(body.as_bytes(), wire, "a text with the same characters is another payload");
+    }
+
+    #[test]
+    fn empty_bodies_and_empty_packets_are_errors() {
+        for protocol in [V3, V4] {
+            for kind in [Text, Binary] {
+                check_invalid(protocol, kind, b"", DecodeError::Empty);
+            }
+        }
+        assert_eq!(decode(V4, Text, b"4a\x1e"), [Ok(text("a")), Err(DecodeError::Empty)]);
+        check_invalid(V4, Text, b"\x1e4a", DecodeError::Empty);
+        check_invalid(V3, Binary, b"\x00\x00\xff", DecodeError::Empty);
+        check_invalid(V3, Binary, b"\x01\x00\xff", DecodeError::Empty);
+    }
+
+    #[test]
+    fn nothing_is_read_behind_an_error() {
+        let error = DecodeError::UnknownType { found: 'x' };
+        assert_eq!(decode(V4, Text, b"4a\x1ex\x1e4b"), [Ok(text("a")), Err(error.clone())]);
+        assert_eq!(decode(V3, Text, b"2:4a1:x2:4b"), [Ok(text("a")), Err(error)]);
+        check_invalid(V4, Text, b"{}", DecodeError::UnknownType { found: '{' });
+        check_invalid(V4, Text, b"a123456", DecodeError::UnknownType { found: 'a' });
+    }
+
+    #[test]
+    fn invalid_utf_8_is_an_error() {
+        check_invalid(V4, Text, b"4\xff", DecodeError::InvalidUtf8);
+        check_invalid(V3, Text, b"2:4\xff", DecodeError::InvalidUtf8);
+        check_invalid(V3, Binary, b"\x00\x02\xff4\xff", DecodeError::InvalidUtf8);
+    }
+
+    #[test]
+    fn revision_4_has_no_binary_bodies() {
+        check_invalid(V4, Binary, b"4a", DecodeError::BinaryBody);
+    }
+
+    #[test]
+    fn wrong_lengths_of_texts_are_errors() {
+        for body in ["1!", "))", "aaaa", ":4", "-1:4", "1.5:4a", "+1:4", "1e0:4", "1", "9999999999999999:4"] {
+            check_invalid(V3, Text, body.as_bytes(), DecodeError::InvalidLength);
+        }
+        check_invalid(V3, Text, "1".repeat(400).as_bytes(), DecodeError::InvalidLength);
+        check_invalid(V3, Text, b"1:", DecodeError::Truncated { expected: 1 });
+        check_invalid(V3, Text, b"5:4a", DecodeError::Truncated { expected: 5 });
+        check_invalid(V3, Text, "2:4😀".as_bytes(), DecodeError::Truncated { expected: 2 });
+    }
+
+    #[test]
+    fn wrong_lengths_of_bytes_are_errors() {
+        for body in [&b"\x00"[..], b"\x00\xff", b"\x00\x01", b"\x00\x0a\xff4", b"\x00114a"] {
+            check_invalid(V3, Binary, body, DecodeError::InvalidLength);
+        }
+        check_invalid(V3, Binary, &[0].repeat(400), DecodeError::InvalidLength);
+        check_invalid(V3, Binary, b"\x00\x05\xff4a", DecodeError::Truncated { expected: 5 });
+        check_invalid(V3, Binary, b"\x02\x01\xff4", DecodeError::UnknownMark { found: 2 });
+        check_invalid(V3, Binary, b"\x01\x01\xff2", DecodeError::UnknownBinaryType { found: b'2' });
+    }
+
+    #[test]
+    fn half_a_million_packets_are_read_in_linear_time() {
+        // Were any step to look at all that is left, this would take minutes.
+        for (protocol, kind, packet) in
+            [(V4, Text, &b"6\x1e"[..]), (V3, Text, b"1:6"), (V3, Text, b"0:1:6"), (V3, Binary, b"\x00\x01\xff6")]
+        {
+            let mut body = packet.repeat(500_000);
+            if protocol == V4 {
+                body.pop();
+            }
+            let count = decode_payload(protocol, kind, &body).filter(|packet| *packet == Ok(Packet::Noop)).count();
+            assert_eq!(count, 500_000);
+        }
+    }
+}

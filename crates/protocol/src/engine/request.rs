@@ -61,7 +61,7 @@ pub fn verify(
 ) -> Result<Intent, Refusal> {
     let transport = request.query.transport.filter(|transport| settings.transports.contains(transport));
     let transport = transport.ok_or(Refusal::UnknownTransport)?;
-    if !request.origin.unwrap_or_default().iter().all(is_header_character) {
+    if !request.origin.unwrap_or_default().iter().copied().all(is_header_character) {
         return Err(Refusal::BadRequest(BadRequest::InvalidOrigin));
     }
     match request.query.sid {
@@ -103,7 +103,7 @@ pub fn verify_protocol(protocol: Protocol, accepted: &[Protocol]) -> Result<(), 
 }
 
 /// What may stand in the value of a header: no control characters but the tab.
-fn is_header_character(byte: &u8) -> bool {
+fn is_header_character(byte: u8) -> bool {
     matches!(byte, b'\t' | 0x20..=0x7e | 0x80..)
 }
 

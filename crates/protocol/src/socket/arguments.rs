@@ -22,6 +22,11 @@ impl<'a> Arguments<'a> {
         Self { json, attachments: &[] }
     }
 
+    /// Arguments that stand as JSON without brackets: `1,{"a":2}`, or `{}` for a connecting client's `auth`.
+    pub const fn from_json(json: &'a str) -> Self {
+        Self::new(json)
+    }
+
     /// The arguments of an answer, from its payload.
     ///
     /// # Errors

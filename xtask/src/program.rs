@@ -28,7 +28,7 @@ enum Source {
 
 pub(crate) const NODE: Requirement = Requirement {
     name: "node (20 or newer)",
-    probe: ("node", &["--eval", "process.exit(parseInt(process.versions.node) < 20)"]),
+    probe: ("node", &["--eval", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"]),
     source: Source::User { hint: "install Node.js 20 or newer, with npm" },
 };
 pub(crate) const NPM: Requirement = Requirement {

@@ -24,8 +24,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 
     let mut summary = Summary::default();
     for (index, step) in steps.iter().enumerate() {
-        // Before the last step, so that the last lines are what its test runner says.
-        if index + 1 == steps.len() && index > 0 {
+        let is_last = index + 1 == steps.len();
+        // What ran so far stands before the last step, so that the last lines of all are what its test runner says.
+        if is_last && index > 0 {
             eprint!("{summary}");
         }
         eprintln!("\n==> {}/{} {}: {}", index + 1, steps.len(), step.name, step.purpose);
@@ -34,7 +35,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             let again = format!("cargo xtask test --only {}", step.name);
             Failure::new(format!("step `{}` failed after {duration:.1?}: {failure}\n       again: {again}", step.name))
         })?;
-        eprintln!("    {} took {duration:.1?}", step.name);
+        if !is_last {
+            eprintln!("    {} took {duration:.1?}", step.name);
+        }
         summary.add(step.name, duration);
     }
     Ok(())

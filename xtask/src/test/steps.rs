@@ -34,7 +34,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "features", purpose: "every crate builds with none, each and all", needs: &[], run: features::check },
     Step { name: "fuzz", purpose: "the fuzz targets compile", needs: &[], run: fuzz },
     Step { name: "release", purpose: "the programs that the outside suites talk to", needs: &[], run: release },
-    Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, PYTHON], run: autobahn },
+    Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
     Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
 ];
 
@@ -78,6 +78,7 @@ fn release(_: &mut Summary) -> Result<(), Failure> {
 }
 
 fn autobahn(_: &mut Summary) -> Result<(), Failure> {
+    npm::install("interop")?;
     run(outside(&mut Command::new("node"))?.arg("interop/autobahn/run.mjs"))
 }
 

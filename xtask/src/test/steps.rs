@@ -84,9 +84,9 @@ fn autobahn(_: &mut Summary) -> Result<(), Failure> {
 
 fn node(_: &mut Summary) -> Result<(), Failure> {
     npm::install("interop")?;
-    let files = test_files(Path::new("interop/tests"))?;
+    let files = test_files("interop", "tests")?;
     // The same closing lines on a terminal and in a log.
-    run(outside(&mut Command::new("node"))?.args(["--test", "--test-reporter=tap"]).args(files))
+    run(outside(&mut Command::new("node"))?.args(["--test", "--test-reporter=tap"]).args(files).current_dir("interop"))
 }
 
 /// Tells a suite where our programs are, and where screenshots and reports go.
@@ -98,17 +98,19 @@ fn outside(command: &mut Command) -> Result<&mut Command, Failure> {
     Ok(command.env("SOCKEYE_BIN_DIR", program::target_dir()?.join("release")).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
 }
 
-/// The test files of a folder, by name.
-fn test_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The test files in a folder of the package, by name, as seen from the package.
+fn test_files(package: &str, folder: &str) -> Result<Vec<PathBuf>, Failure> {
+    let tests = Path::new(package).join(folder);
     let entries =
-        fs::read_dir(folder).map_err(|error| Failure::new(format!("cannot list {}: {error}", folder.display())))?;
-    let mut files: Vec<_> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        fs::read_dir(&tests).map_err(|error| Failure::new(format!("cannot list {}: {error}", tests.display())))?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let mut files: Vec<_> = names
+        .filter(|name| name.to_string_lossy().ends_with(".test.mjs"))
+        .map(|name| Path::new(folder).join(name))
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new(format!("no *.test.mjs in {}", folder.display())));
+        return Err(Failure::new(format!("no *.test.mjs in {}", tests.display())));
     }
     Ok(files)
 }

@@ -62,7 +62,7 @@ impl Bundle {
         self.gzip
     }
 
-    /// The file as npm has it, inflated at each call (under a millisecond): nearly every browser takes a compressed one.
+    /// The file as npm has it, inflated at each call: nearly every browser takes a compressed one.
     ///
     /// # Panics
     /// If the bundles that were there at build time are damaged.

@@ -58,8 +58,8 @@ fn receive(c: &mut Criterion) {
         let mut assembler = Assembler::default();
         b.iter(|| {
             assembler.text(black_box(text), &limits).unwrap();
-            let assembled = assembler.binary(bytes.clone()).unwrap().unwrap();
-            assembled.event().unwrap().arguments.deserialize::<(String, Bytes)>().unwrap()
+            let whole = assembler.binary(bytes.clone()).unwrap().unwrap();
+            whole.event().unwrap().arguments.deserialize::<(String, Bytes)>().unwrap()
         });
     });
 }

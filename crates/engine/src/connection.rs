@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sockeye_protocol::engine::{CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport};
 use sockeye_websocket::{Opcode, frame, header};
+use tokio_util::sync::CancellationToken;
 
 use crate::close::{CloseCause, Closed};
 use crate::config::{EngineConfig, OutboxLimits};
@@ -177,6 +178,11 @@ impl Connection {
 
     pub(crate) fn config(&self) -> &EngineConfig {
         &self.0.engine.config
+    }
+
+    /// Is cancelled when the engine waits no longer for anything.
+    pub(crate) fn abort(&self) -> &CancellationToken {
+        &self.0.engine.abort
     }
 
     pub(crate) fn peer_encoding(&self) -> PeerEncoding {

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -28,11 +29,34 @@ thread_local! {
 }
 
 /// Reads one WebSocket, from its upgrade to its end.
+///
+/// A future written by hand: it is all that the task of an idle connection holds.
 pub(crate) struct Driver {
     connection: Connection,
-    reader: Reader,
+    /// Taken when the transport ends.
+    reader: Option<Reader>,
     decoder: Decoder,
     phase: Phase,
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut self.phase {
+                Phase::Probing(_) | Phase::Active => {
+                    let stop = ready!(self.poll_stop(cx));
+                    self.stop(stop);
+                }
+                Phase::Ending(ending) => {
+                    ready!(ending.as_mut().poll(cx));
+                    self.phase = Phase::Ended;
+                }
+                Phase::Ended => return Poll::Ready(()),
+            }
+        }
+    }
 }
 
 enum Phase {
@@ -40,6 +64,10 @@ enum Phase {
     Probing(Box<Probe>),
     /// The session is on this transport.
     Active,
+    /// The session is not on this transport any more, which is being closed.
+    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// All is done.
+    Ended,
 }
 
 /// What a transport that is probing has of its own.
@@ -58,54 +86,71 @@ enum Stop {
 }
 
 impl Driver {
-    /// The transport of a session that was opened on it.
-    pub(crate) fn active(connection: Connection, reader: Reader, decoder: Decoder) -> Self {
-        Self { connection, reader, decoder, phase: Phase::Active }
+    /// The transport of a session that was opened on it. `first` is what came with the upgrade request.
+    pub(crate) fn active(connection: Connection, reader: Reader, decoder: Decoder, first: Bytes) -> Self {
+        Self { connection, reader: Some(reader), decoder, phase: Phase::Active }.begin(first)
     }
 
     /// A transport that wants to take over a session that is on polling.
-    pub(crate) fn probing(connection: Connection, attempt: u32, io: (Reader, Writer), decoder: Decoder) -> Self {
+    pub(crate) fn probing(
+        connection: Connection,
+        attempt: u32,
+        io: (Reader, Writer),
+        decoder: Decoder,
+        first: Bytes,
+    ) -> Self {
         let (reader, writer) = io;
         let phase = Phase::Probing(Box::new(Probe { writer, outbox: Outbox::default(), attempt }));
-        Self { connection, reader, decoder, phase }
+        Self { connection, reader: Some(reader), decoder, phase }.begin(first)
     }
 
-    /// Runs until the transport is closed. `first` is what came with the upgrade request.
-    pub(crate) async fn run(mut self, first: Bytes) {
-        let stop = match self.take_first(first) {
-            Err(stop) => stop,
-            Ok(()) => poll_fn(|cx| self.poll(cx)).await,
+    fn begin(mut self, first: Bytes) -> Self {
+        if !first.is_empty()
+            && let Err(stop) = self.process(&mut Vec::from(first))
+        {
+            self.stop(stop);
+        }
+        self
+    }
+
+    /// Goes over to ending the transport, as far as there is anything to end.
+    fn stop(&mut self, stop: Stop) {
+        let ending = match (stop, std::mem::replace(&mut self.phase, Phase::Active)) {
+            (Stop::NotUpgraded, Phase::Probing(probe)) => {
+                let Probe { writer, mut outbox, .. } = *probe;
+                outbox.push_control(&frame(Opcode::Close, &[]));
+                Some((writer, outbox))
+            }
+            _ => self.last_words(),
         };
         let timeout = self.connection.config().close_timeout;
-        match stop {
-            Stop::Closed => {
-                let closed = self.connection.link().lock().closed;
-                if closed.is_some_and(|closed| closed.cause != CloseCause::Lost) {
-                    // Boxed, so that the idle connections' tasks do not hold room for it.
-                    Box::pin(self.finish(timeout)).await;
-                } else {
-                    self.connection.link().lock().writer = None;
-                }
-            }
-            Stop::NotUpgraded => {
-                if let Phase::Probing(probe) = self.phase {
-                    let Probe { writer, mut outbox, .. } = *probe;
-                    outbox.push_control(&frame(Opcode::Close, &[]));
-                    let end = Box::pin(end(self.reader, writer, outbox));
-                    let _ = tokio::time::timeout(timeout, end).await;
-                }
-            }
+        let abort = self.connection.abort().clone();
+        self.phase = match (ending, self.reader.take()) {
+            // Boxed, so that the tasks of idle connections hold no room for it.
+            (Some((writer, outbox)), Some(reader)) => Phase::Ending(Box::pin(async move {
+                let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
+                let _ = abort.run_until_cancelled(ending).await;
+            })),
+            _ => Phase::Ended,
+        };
+    }
+
+    /// What is still to be sent to a client whose session has ended; nothing if the connection broke.
+    fn last_words(&self) -> Option<(Writer, Outbox)> {
+        let mut link = self.connection.link().lock();
+        let writer = link.writer.take()?;
+        let mut outbox = std::mem::take(&mut link.outbox);
+        let closed = link.closed.filter(|closed| closed.cause != CloseCause::Lost)?;
+        if !closed.is_orderly() {
+            outbox.keep_partial();
         }
+        outbox.push_owned(link.close_code.map_or_else(|| frame(Opcode::Close, &[]), |code| close_frame(code, "")));
+        Some((writer, outbox))
     }
 
-    fn take_first(&mut self, first: Bytes) -> Result<(), Stop> {
-        if first.is_empty() { Ok(()) } else { self.process(&mut Vec::from(first)) }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        match &self.phase {
-            Phase::Active => self.connection.driver().register(cx.waker()),
-            Phase::Probing(_) => {}
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        if let Phase::Active = self.phase {
+            self.connection.driver().register(cx.waker());
         }
         if let Err(stop) = self.write(cx) {
             return Poll::Ready(stop);
@@ -133,7 +178,10 @@ impl Driver {
         if buffer.is_empty() {
             buffer = vec![0; SCRATCH];
         }
-        let read = self.reader.poll_read(cx, &mut buffer);
+        let read = match &mut self.reader {
+            Some(reader) => reader.poll_read(cx, &mut buffer),
+            None => Poll::Ready(Ok(0)),
+        };
         let result = read.map(|read| match read {
             Ok(0) => Err(Closed::by_peer()),
             Err(_) => Err(Closed::lost()),
@@ -147,7 +195,7 @@ impl Driver {
     /// What the loss of this transport means: the end of its session only if the session is on it.
     fn lost(&mut self, closed: Closed) -> Stop {
         match &self.phase {
-            Phase::Active => {
+            Phase::Active | Phase::Ending(_) | Phase::Ended => {
                 self.connection.close(closed);
                 Stop::Closed
             }
@@ -164,7 +212,7 @@ impl Driver {
     /// Writes what waits, and finds out whether to stop.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         match &mut self.phase {
-            Phase::Active => {
+            Phase::Active | Phase::Ending(_) | Phase::Ended => {
                 // A blocked write does not keep us from reading.
                 let _ = self.connection.poll_flush(cx);
                 if self.connection.link().lock().closed.is_some() { Err(Stop::Closed) } else { Ok(()) }
@@ -256,24 +304,6 @@ impl Driver {
             waker.wake();
         }
         tracing::debug!(sid = %self.connection.log_id(), "upgraded");
-    }
-
-    /// Sends what waits and our close frame, then waits for the peer's end, all within the timeout.
-    async fn finish(self, timeout: std::time::Duration) {
-        let (writer, outbox) = {
-            let mut link = self.connection.link().lock();
-            let mut outbox = std::mem::take(&mut link.outbox);
-            if !link.closed.is_some_and(Closed::is_orderly) {
-                outbox.keep_partial();
-            }
-            outbox.push_owned(link.close_code.map_or_else(|| frame(Opcode::Close, &[]), |code| close_frame(code, "")));
-            (link.writer.take(), outbox)
-        };
-        // The handle may be the last one; what it holds should not wait for a slow peer.
-        drop(self.connection);
-        if let Some(writer) = writer {
-            let _ = tokio::time::timeout(timeout, end(self.reader, writer, outbox)).await;
-        }
     }
 }
 

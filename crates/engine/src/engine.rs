@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     /// Ends accepting.
     stop_listening: CancellationToken,
     /// Ends whatever still runs.
-    abort: CancellationToken,
+    pub(crate) abort: CancellationToken,
 }
 
 /// What a new session is to be.
@@ -116,7 +116,7 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let future = self.0.abort.clone().run_until_cancelled_owned(async move { future.await });
+        let future = self.0.abort.clone().run_until_cancelled_owned(future);
         match Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
             Some(runtime) => drop(self.0.tasks.spawn_on(future, &runtime)),
             None => tracing::error!("no runtime to run a task on: it is dropped"),
@@ -187,14 +187,17 @@ impl Engine {
             link.outbox.push_owned(frame(Opcode::Text, &open));
         }
         self.accept(&connection);
-        let driver = Driver::active(connection, reader, self.decoder());
-        self.spawn(driver.run(socket.first));
+        self.drive(Driver::active(connection, reader, self.decoder(), socket.first));
     }
 
     /// A transport that wants to take over a session.
     pub(crate) fn start_probe(&self, connection: Connection, attempt: u32, socket: Socket) {
-        let driver = Driver::probing(connection, attempt, socket.io, self.decoder());
-        self.spawn(driver.run(socket.first));
+        self.drive(Driver::probing(connection, attempt, socket.io, self.decoder(), socket.first));
+    }
+
+    /// Runs the task of a WebSocket. It ends with its connection, so it needs no abort.
+    fn drive(&self, driver: Driver) {
+        self.0.tasks.spawn(driver);
     }
 
     /// Closes a WebSocket that has no session.

@@ -181,16 +181,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_compressed_inflates_again(
-            seed in proptest::collection::vec(any::<u8>(), 1..300), times in 1..300_usize, level in 1..=9_u8, window_bits in 9..=15_u8,
+            seed in proptest::collection::vec(any::<u8>(), 1..300), times in 1..60_usize, level in 1..=9_u8, window_bits in 9..=15_u8,
         ) {
             let payload = seed.repeat(times);
             let mut compressed = Vec::new();
             compress_into(&mut compressed, &payload, Settings { level, window_bits }).unwrap();
             prop_assert_eq!(inflate(&compressed, payload.len()), Ok(payload.clone()));
-            let deflate = agreed(1, level, window_bits);
-            let (header, header_len) = Header::parse(&deflate.frame(Opcode::Binary, &payload)).unwrap().unwrap();
+            let frame = agreed(1, level, window_bits).frame(Opcode::Binary, &payload);
+            let (header, header_len) = Header::parse(&frame).unwrap().unwrap();
             prop_assert_eq!(header.is_compressed, compressed.len() < payload.len());
-            prop_assert_eq!(header_len + header.payload_len as usize, deflate.frame(Opcode::Binary, &payload).len());
+            prop_assert_eq!(header.payload_len, (frame.len() - header_len) as u64);
         }
     }
 }

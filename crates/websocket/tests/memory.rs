@@ -18,7 +18,7 @@ fn held(region: &Region<'_, System>) -> usize {
 fn feed(decoder: &mut Decoder, read: &mut [u8]) -> usize {
     let mut input = Input::new(read);
     let mut messages = 0;
-    while decoder.decode(&mut input).unwrap().is_some() {
+    while decoder.decode(&mut input).expect("valid frames").is_some() {
         messages += 1;
     }
     messages

@@ -20,6 +20,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 const MAX_MESSAGE: usize = 16 << 20;
+/// Autobahn sends 4 MiB in frames of 64 bytes.
+const MAX_FRAGMENTS: u32 = 128 << 10;
 const READ_SIZE: usize = 64 << 10;
 /// How long a peer may take to close its end after ours.
 const LINGER: Duration = Duration::from_secs(2);
@@ -97,7 +99,8 @@ fn upgrade(mut request: Request<Incoming>, compression: deflate::Config, tasks: 
 
 async fn echo(upgraded: hyper::upgrade::Upgraded, agreed: Option<Deflate>) -> anyhow::Result<()> {
     let mut stream = TokioIo::new(upgraded);
-    let mut decoder = Decoder::new(Role::Server, Limits::default().max_message(MAX_MESSAGE)).with_deflate(agreed);
+    let limits = Limits::default().max_message(MAX_MESSAGE).max_fragments(MAX_FRAGMENTS);
+    let mut decoder = Decoder::new(Role::Server, limits).with_deflate(agreed);
     let mut scratch = vec![0; READ_SIZE];
     let mut out = Vec::new();
     let mut open = true;

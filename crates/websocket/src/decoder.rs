@@ -180,6 +180,10 @@ impl Decoder {
         input: &mut Input<'i>,
     ) -> Result<Option<Message<'i>>, ProtocolError> {
         let missing = frame.header.payload_len - frame.arrived;
+        if missing > 0 && input.is_empty() {
+            self.open().frame = Some(frame);
+            return Ok(None);
+        }
         let piece = input.take(usize::try_from(missing).unwrap_or(usize::MAX));
         if let Some(key) = frame.header.mask {
             mask::apply(piece, key, frame.arrived);
@@ -356,5 +360,179 @@ impl From<InflateError> for ProtocolError {
             InflateError::NotDeflate => Self::NotDeflate,
             InflateError::TooLarge { len, limit } => Self::MessageTooLarge { len: len as u64, limit },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{close_frame, frame, masked_frame};
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    fn text(text: &str) -> Message<'_> {
+        Message::Text(text.into())
+    }
+
+    fn decode_all(
+        mut decoder: Decoder,
+        reads: impl IntoIterator<Item = Vec<u8>>,
+    ) -> (Vec<Message<'static>>, Option<ProtocolError>) {
+        let mut messages = Vec::new();
+        for mut read in reads {
+            let mut input = Input::new(&mut read);
+            loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(message)) => messages.push(message.into_owned()),
+                    Ok(None) => break,
+                    Err(error) => return (messages, Some(error)),
+                }
+            }
+            assert!(input.is_empty());
+        }
+        (messages, None)
+    }
+
+    fn client() -> Decoder {
+        Decoder::new(Role::Client, Limits::default().max_message(1_000).max_fragments(3))
+    }
+
+    /// Read at once and byte by byte, the stream gives these messages.
+    #[track_caller]
+    fn check(wire: &[u8], messages: &[Message<'static>]) {
+        assert_eq!(decode_all(client(), [wire.to_vec()]), (messages.to_vec(), None));
+        assert_eq!(decode_all(client(), wire.iter().map(|byte| vec![*byte])), (messages.to_vec(), None));
+    }
+
+    /// Read at once and byte by byte, the stream ends with this error and close code.
+    #[track_caller]
+    fn check_error(wire: &[u8], error: &ProtocolError, code: u16) {
+        assert_eq!(decode_all(client(), [wire.to_vec()]).1.as_ref(), Some(error));
+        assert_eq!(decode_all(client(), wire.iter().map(|byte| vec![*byte])).1.as_ref(), Some(error));
+        assert_eq!(error.close_code(), code);
+    }
+
+    #[test]
+    fn examples_of_rfc_6455() {
+        check(b"\x81\x05Hello", &[text("Hello")]);
+        check(b"\x01\x03Hel\x80\x02lo", &[text("Hello")]);
+        check(b"\x89\x05Hello", &[Message::Ping(b"Hello"[..].into())]);
+        check(&[b"\x82\x7e\x01\x00", &[7; 256][..]].concat(), &[Message::Binary(vec![7; 256].into())]);
+        let masked_pong = b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec();
+        let server = Decoder::new(Role::Server, Limits::default());
+        assert_eq!(decode_all(server, [masked_pong]), (vec![Message::Pong(b"Hello"[..].into())], None));
+    }
+
+    #[test]
+    fn several_messages_come_from_one_read() {
+        check(
+            b"\x81\x01a\x82\x01b\x81\x00\x8a\x00",
+            &[text("a"), Message::Binary(b"b"[..].into()), text(""), Message::Pong(b""[..].into())],
+        );
+    }
+
+    #[test]
+    fn control_frames_stand_between_fragments() {
+        check(
+            b"\x01\x02He\x89\x01!\x00\x00\x8a\x01?\x80\x03llo",
+            &[Message::Ping(b"!"[..].into()), Message::Pong(b"?"[..].into()), text("Hello")],
+        );
+    }
+
+    #[test]
+    fn a_character_may_be_cut_by_frames() {
+        check(b"\x01\x01\xe2\x00\x01\x82\x80\x01\xac", &[text("€")]);
+    }
+
+    #[test]
+    fn nothing_is_decoded_after_a_close() {
+        let close = CloseFrame { code: 1001, reason: "gone".to_owned() };
+        check(&[&close_frame(1001, "gone")[..], b"\x81\x01a\xff"].concat(), &[Message::Close(Some(close))]);
+        check(b"\x88\x00\x81\x01a", &[Message::Close(None)]);
+    }
+
+    #[test]
+    fn nothing_is_decoded_after_an_error() {
+        let mut decoder = client();
+        assert!(decoder.decode(&mut Input::new(&mut b"\x83\x00".to_vec())).is_err());
+        let mut more = frame(Opcode::Text, b"a").to_vec();
+        let mut input = Input::new(&mut more);
+        assert_eq!(decoder.decode(&mut input), Ok(None));
+        assert!(input.is_empty() && decoder.is_idle());
+    }
+
+    #[test]
+    fn whole_messages_are_borrowed_from_the_input() {
+        let mut read = [masked_frame(Opcode::Text, b"abc", KEY), masked_frame(Opcode::Ping, b"def", KEY)].concat();
+        let mut input = Input::new(&mut read);
+        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        assert!(matches!(decoder.decode(&mut input), Ok(Some(Message::Text(Cow::Borrowed("abc"))))));
+        assert!(matches!(decoder.decode(&mut input), Ok(Some(Message::Ping(Cow::Borrowed(b"def"))))));
+        assert!(decoder.is_idle());
+    }
+
+    #[test]
+    fn a_mask_belongs_to_clients_only() {
+        check_error(&masked_frame(Opcode::Text, b"a", KEY), &ProtocolError::MaskedFrame, 1002);
+        let server = Decoder::new(Role::Server, Limits::default());
+        let unmasked = frame(Opcode::Text, b"a").to_vec();
+        assert_eq!(decode_all(server, [unmasked]).1, Some(ProtocolError::UnmaskedFrame));
+    }
+
+    #[test]
+    fn fragments_keep_their_order() {
+        check_error(b"\x80\x01a", &ProtocolError::NothingToContinue, 1002);
+        check_error(b"\x00\x01a", &ProtocolError::NothingToContinue, 1002);
+        check_error(b"\x01\x01a\x81\x01b", &ProtocolError::MessageNotFinished { found: Opcode::Text }, 1002);
+        check_error(b"\x81\x01a\x80\x01b", &ProtocolError::NothingToContinue, 1002);
+    }
+
+    #[test]
+    fn compression_has_to_be_agreed() {
+        check_error(b"\xc1\x01a", &ProtocolError::CompressionNotAgreed, 1002);
+        check_error(b"\xc9\x01a", &InvalidHeader::ReservedBits { found: 0xc9 }.into(), 1002);
+    }
+
+    #[test]
+    fn invalid_text_is_refused() {
+        check_error(b"\x81\x02\xc3\x28", &ProtocolError::TextNotUtf8, 1007);
+        check_error(b"\x81\x01\xc3", &ProtocolError::TextNotUtf8, 1007);
+        check_error(b"\x01\x01\xc3\x80\x00", &ProtocolError::TextNotUtf8, 1007);
+        check_error(b"\x88\x03\x03\xe8\xff", &InvalidClose::ReasonNotUtf8.into(), 1007);
+    }
+
+    #[test]
+    fn invalid_text_is_refused_by_its_first_wrong_byte() {
+        // The frame announces 100 bytes, the message has not ended.
+        check_error(b"\x01\x64\xce\xba\xf4\x90", &ProtocolError::TextNotUtf8, 1007);
+    }
+
+    #[test]
+    fn an_oversized_message_is_refused_by_its_header() {
+        check_error(b"\x82\x7e\x03\xe9", &ProtocolError::MessageTooLarge { len: 1_001, limit: 1_000 }, 1009);
+        let huge = ProtocolError::MessageTooLarge { len: u64::MAX, limit: 1_000 };
+        check_error(b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", &huge, 1009);
+        let fragments = [b"\x02\x7e\x03\xe8", &[0; 1_000][..], b"\x80\x01"].concat();
+        check_error(&fragments, &ProtocolError::MessageTooLarge { len: 1_001, limit: 1_000 }, 1009);
+        check(&[b"\x82\x7e\x03\xe8", &[0; 1_000][..]].concat(), &[Message::Binary(vec![0; 1_000].into())]);
+    }
+
+    #[test]
+    fn tiny_fragments_are_bounded_by_their_number() {
+        check(b"\x01\x00\x00\x00\x80\x00", &[text("")]);
+        check_error(b"\x01\x00\x00\x00\x00\x00\x00\x00", &ProtocolError::TooManyFragments { limit: 3 }, 1008);
+    }
+
+    #[test]
+    fn errors_name_what_was_found_and_the_limit() {
+        let error = ProtocolError::MessageTooLarge { len: 1_001, limit: 1_000 };
+        assert_eq!(error.to_string(), "message of at least 1001 bytes exceeds `max_message` (1000 bytes)");
+        let error = ProtocolError::from(InvalidClose::Code { found: 1005 });
+        assert_eq!(error.to_string(), "close code 1005: expected 1000-1003, 1007-1014 or 3000-4999");
+    }
+
+    #[test]
+    fn an_idle_decoder_is_small() {
+        assert!(size_of::<Decoder>() <= 32, "{} bytes", size_of::<Decoder>());
     }
 }

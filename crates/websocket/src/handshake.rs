@@ -194,3 +194,86 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 fn shown(headers: &HeaderMap, name: &HeaderName) -> String {
     headers.get(name).map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+    fn request_with(name: HeaderName, value: &'static str) -> HeaderMap {
+        let mut request = request_headers(KEY).unwrap();
+        request.insert(name, HeaderValue::from_static(value));
+        request
+    }
+
+    #[track_caller]
+    fn check_accepted(name: HeaderName, value: &'static str) {
+        assert!(answer(&request_with(name, value)).is_ok(), "{value}");
+    }
+
+    #[track_caller]
+    fn check_refused(name: HeaderName, value: &'static str, message: &str, status: u16) {
+        let error = answer(&request_with(name, value)).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.status().as_u16()), (message, status));
+    }
+
+    #[test]
+    fn the_rfcs_key_gets_its_answer() {
+        let answer = answer(&request_headers(KEY).unwrap()).unwrap();
+        assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(answer.headers()[SEC_WEBSOCKET_ACCEPT], ACCEPT);
+        assert_eq!(check_answer(answer.status(), answer.headers(), KEY), Ok(()));
+    }
+
+    #[test]
+    fn tokens_are_read_in_lists_and_in_any_case() {
+        check_accepted(UPGRADE, "WebSocket");
+        check_accepted(UPGRADE, "h2c, websocket");
+        check_accepted(CONNECTION, "keep-alive, Upgrade");
+        check_accepted(CONNECTION, "UPGRADE");
+        let mut request = request_headers(KEY).unwrap();
+        request.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        request.append(CONNECTION, HeaderValue::from_static("upgrade"));
+        assert!(answer(&request).is_ok());
+    }
+
+    #[test]
+    fn a_key_of_16_bytes_is_taken() {
+        check_accepted(SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAA==");
+        check_accepted(SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAB==");
+    }
+
+    #[test]
+    fn a_refusal_names_the_header() {
+        check_refused(UPGRADE, "h2c", r#"header `upgrade` is "h2c": expected "websocket""#, 400);
+        check_refused(CONNECTION, "close", r#"header `connection` is "close": expected "Upgrade""#, 400);
+        check_refused(SEC_WEBSOCKET_VERSION, "8", r#"header `sec-websocket-version` is "8": expected "13""#, 426);
+        let message = r#"header `sec-websocket-key` is "AAAA": expected 16 bytes in base64"#;
+        check_refused(SEC_WEBSOCKET_KEY, "AAAA", message, 400);
+        let message = r#"header `sec-websocket-key` is "": expected 16 bytes in base64"#;
+        check_refused(SEC_WEBSOCKET_KEY, "", message, 400);
+        assert!(matches!(answer(&HeaderMap::new()), Err(RequestError::Upgrade { found }) if found.is_empty()));
+    }
+
+    #[test]
+    fn a_client_sees_through_a_wrong_answer() {
+        let right = answer(&request_headers(KEY).unwrap()).unwrap();
+        let check = |status: u16, name: HeaderName, value: &'static str| {
+            let mut headers = right.headers().clone();
+            headers.insert(name, HeaderValue::from_static(value));
+            check_answer(StatusCode::from_u16(status).unwrap(), &headers, KEY).unwrap_err().to_string()
+        };
+        assert_eq!(check(200, UPGRADE, "websocket"), "status 200 OK: expected 101");
+        assert_eq!(check(101, UPGRADE, "h2c"), r#"header `upgrade` is "h2c": expected "websocket""#);
+        assert_eq!(check(101, CONNECTION, "close"), r#"header `connection` is "close": expected "Upgrade""#);
+        let expected = format!(r#"header `sec-websocket-accept` is "x": expected "{ACCEPT}""#);
+        assert_eq!(check(101, SEC_WEBSOCKET_ACCEPT, "x"), expected);
+    }
+
+    #[test]
+    fn a_key_is_16_bytes_in_base64() {
+        assert_eq!(key(*b"the sample nonce"), KEY);
+    }
+}

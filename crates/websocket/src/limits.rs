@@ -21,9 +21,10 @@ impl Limits {
         self
     }
 
-    /// Most frames that one message may come in. Default: 1,024.
+    /// Most frames that one message may come in. Default: 16,384, as Node's `ws`.
     ///
-    /// Bounds what tiny fragments cost: each is work, and an empty one never reaches the limit in bytes.
+    /// Bounds what tiny fragments cost: each is work though nothing is kept per frame, and empty ones never reach the
+    /// limit in bytes.
     #[must_use]
     pub fn max_fragments(mut self, frames: u32) -> Self {
         self.fragments = frames;
@@ -38,6 +39,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 1_000_000, fragments: 1_024 }
+        Self { message: 1_000_000, fragments: 16_384 }
     }
 }

@@ -8,6 +8,9 @@ use super::inflation::TAIL;
 use crate::header::MAX_HEADER;
 use crate::{Header, Opcode, frame, mask, masked_frame};
 
+/// Room made at least when the compressed form turns out longer than expected.
+const MIN_GROWTH: usize = 64;
+
 /// How to compress what is sent.
 ///
 /// ```
@@ -23,6 +26,8 @@ pub struct Config {
 
 impl Config {
     /// Shortest message that is worth compressing, in bytes. Default: 1,024, as Node's.
+    ///
+    /// With 0 every message is compressed, even where that makes it longer.
     #[must_use]
     pub fn threshold(mut self, bytes: u32) -> Self {
         self.threshold = bytes;
@@ -65,7 +70,7 @@ impl Deflate {
         buffer.resize(MAX_HEADER, 0);
         compress_into(&mut buffer, payload, Settings { level: self.config.level, window_bits: self.window_bits })?;
         let compressed = buffer.get_mut(MAX_HEADER..)?;
-        if compressed.len() >= payload.len() {
+        if compressed.len() >= payload.len() && self.config.threshold > 0 {
             return None;
         }
         if let Some(key) = key {
@@ -123,10 +128,69 @@ impl Compressor {
                 break;
             }
             match status {
-                Status::Ok | Status::BufError => out.reserve(out.len()),
+                Status::Ok | Status::BufError => out.reserve(out.len().max(MIN_GROWTH)),
                 Status::StreamEnd => return None,
             }
         }
         out.ends_with(&TAIL).then(|| out.truncate(out.len() - TAIL.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::inflation::inflate;
+    use super::*;
+
+    fn agreed(threshold: u32, level: u8, window_bits: u8) -> Deflate {
+        Deflate { config: Config::default().threshold(threshold).level(level), window_bits }
+    }
+
+    #[test]
+    fn what_does_not_gain_is_sent_plain() {
+        let deflate = agreed(1, 6, 15);
+        assert_eq!(deflate.frame(Opcode::Text, b"abc"), frame(Opcode::Text, b"abc"));
+        assert_eq!(deflate.frame(Opcode::Binary, b""), frame(Opcode::Binary, b""));
+        assert_eq!(deflate.frame(Opcode::Ping, &[b'a'; 100]), frame(Opcode::Ping, &[b'a'; 100]));
+        assert_eq!(deflate.masked_frame(Opcode::Text, b"abc", [1; 4]), masked_frame(Opcode::Text, b"abc", [1; 4]));
+    }
+
+    #[test]
+    fn a_threshold_of_0_compresses_everything() {
+        let deflate = agreed(0, 6, 15);
+        assert_eq!(deflate.frame(Opcode::Text, b"Hello"), b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..]);
+        assert_eq!(deflate.frame(Opcode::Binary, b""), b"\xc2\x01\x00"[..]);
+    }
+
+    #[test]
+    fn the_threshold_is_the_shortest_compressed() {
+        let deflate = agreed(100, 6, 15);
+        assert_eq!(deflate.frame(Opcode::Text, &[b'a'; 99])[0], 0x81);
+        assert_eq!(deflate.frame(Opcode::Text, &[b'a'; 100])[0], 0xc1);
+    }
+
+    #[test]
+    fn equal_messages_give_equal_frames() {
+        let deflate = agreed(0, 6, 15);
+        let first = deflate.frame(Opcode::Text, &[b'a'; 5_000]);
+        agreed(0, 1, 9).frame(Opcode::Text, &[b'b'; 5_000]);
+        assert_eq!(deflate.frame(Opcode::Text, &[b'a'; 5_000]), first);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_compressed_inflates_again(
+            seed in proptest::collection::vec(any::<u8>(), 1..300), times in 1..60_usize, level in 1..=9_u8, window_bits in 9..=15_u8,
+        ) {
+            let payload = seed.repeat(times);
+            let mut compressed = Vec::new();
+            compress_into(&mut compressed, &payload, Settings { level, window_bits }).unwrap();
+            prop_assert_eq!(inflate(&compressed, payload.len()), Ok(payload.clone()));
+            let frame = agreed(1, level, window_bits).frame(Opcode::Binary, &payload);
+            let (header, header_len) = Header::parse(&frame).unwrap().unwrap();
+            prop_assert_eq!(header.is_compressed, compressed.len() < payload.len());
+            prop_assert_eq!(header.payload_len, (frame.len() - header_len) as u64);
+        }
     }
 }

@@ -71,3 +71,53 @@ fn inflate_into(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(compressed: &[u8], inflated: &[u8]) {
+        assert_eq!(inflate(compressed, inflated.len()).as_deref(), Ok(inflated));
+    }
+
+    #[test]
+    fn examples_of_rfc_7692() {
+        // Section 7.2.3.1: one block. 7.2.3.3: no compression. 7.2.3.4: a final block. 7.2.3.5: two blocks. 7.2.3.6: empty.
+        check(b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"Hello");
+        check(b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00", b"Hello");
+        check(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", b"Hello");
+        check(b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", b"Hello");
+        check(b"\x00", b"");
+    }
+
+    #[test]
+    fn the_limit_holds_to_the_byte() {
+        assert_eq!(inflate(b"\xf2\x48\xcd\xc9\xc9\x07\x00", 4), Err(InflateError::TooLarge { len: 5, limit: 4 }));
+    }
+
+    #[test]
+    fn a_bomb_ends_at_the_limit() {
+        let mut bomb = Vec::with_capacity(1 << 16);
+        let zeros = vec![0; 10_000_000];
+        flate2::Compress::new(flate2::Compression::best(), false)
+            .compress_vec(&zeros, &mut bomb, flate2::FlushCompress::Sync)
+            .unwrap();
+        assert!(bomb.len() < 20_000);
+        let result = inflate(&bomb, 100_000);
+        assert_eq!(result, Err(InflateError::TooLarge { len: 100_001, limit: 100_000 }));
+    }
+
+    #[test]
+    fn what_is_no_deflate_stream_is_refused() {
+        for wrong in [&b"\xff\xff\xff"[..], b"\x07", b"\x01\x05\x00\x00\x00"] {
+            assert_eq!(inflate(wrong, 1_000), Err(InflateError::NotDeflate), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_message_leaves_nothing_to_the_next() {
+        assert!(inflate(b"\xff", 1_000).is_err());
+        check(b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"Hello");
+    }
+}

@@ -152,3 +152,96 @@ fn extensions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .map(str::trim)
         .filter(|extension| !extension.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(value))).collect()
+    }
+
+    #[track_caller]
+    fn check(offers: &[&'static str], answer: Option<&str>) {
+        let agreed = negotiate(&headers(offers), Config::default());
+        assert_eq!(agreed.map(|agreed| agreed.answer()), answer.map(|answer| answer.try_into().unwrap()));
+    }
+
+    #[test]
+    fn offers_are_answered_without_context_takeover() {
+        check(&["permessage-deflate"], Some(PLAIN));
+        check(&["permessage-deflate; client_max_window_bits"], Some(PLAIN));
+        check(&["permessage-deflate;client_max_window_bits=10 ; server_no_context_takeover"], Some(PLAIN));
+        check(&["permessage-deflate; server_max_window_bits=15"], Some(PLAIN));
+        check(&["permessage-deflate; client_max_window_bits=\"8\""], Some(PLAIN));
+    }
+
+    #[test]
+    fn a_small_window_is_promised_where_the_client_wants_it() {
+        let answer = format!("{PLAIN}; server_max_window_bits=10");
+        check(&["permessage-deflate; server_max_window_bits=10"], Some(&answer));
+    }
+
+    #[test]
+    fn the_first_acceptable_offer_counts() {
+        let answer = format!("{PLAIN}; server_max_window_bits=9");
+        check(&["x-other, permessage-deflate; server_max_window_bits=9, permessage-deflate"], Some(&answer));
+        check(&["permessage-deflate; server_max_window_bits=8, permessage-deflate"], Some(PLAIN));
+        check(&["x-other", "permessage-deflate; unknown", "permessage-deflate"], Some(PLAIN));
+    }
+
+    #[test]
+    fn bad_parameters_are_declined() {
+        check(&[], None);
+        check(&["x-webkit-deflate-frame"], None);
+        check(&["permessage-deflate-2"], None);
+        for parameters in [
+            "unknown",
+            "server_max_window_bits",
+            "server_max_window_bits=7",
+            "server_max_window_bits=8",
+            "server_max_window_bits=16",
+            "server_max_window_bits=010",
+            "server_max_window_bits=+9",
+            "server_max_window_bits=",
+            "server_max_window_bits=\"",
+            "client_max_window_bits=x",
+            "server_no_context_takeover=1",
+            "client_no_context_takeover=true",
+            "client_no_context_takeover; client_no_context_takeover",
+        ] {
+            let offer = HeaderValue::try_from(format!("permessage-deflate; {parameters}")).unwrap();
+            let request = HeaderMap::from_iter([(SEC_WEBSOCKET_EXTENSIONS, offer)]);
+            assert_eq!(negotiate(&request, Config::default()), None, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn both_roles_agree() {
+        let request = HeaderMap::from_iter([(SEC_WEBSOCKET_EXTENSIONS, offer())]);
+        let server = negotiate(&request, Config::default()).unwrap();
+        let answer = HeaderMap::from_iter([(SEC_WEBSOCKET_EXTENSIONS, server.answer())]);
+        assert_eq!(accept(&answer, Config::default()), Ok(Some(server)));
+        assert_eq!(accept(&HeaderMap::new(), Config::default()), Ok(None));
+    }
+
+    #[test]
+    fn a_client_accepts_only_what_it_offered() {
+        let bits = accept(
+            &headers(&["permessage-deflate; server_no_context_takeover; client_max_window_bits=9"]),
+            Config::default(),
+        );
+        assert_eq!(bits.unwrap().unwrap().window_bits, 9);
+        for answer in [
+            "permessage-deflate",
+            "x-other",
+            "permessage-deflate; server_no_context_takeover, permessage-deflate; server_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=8",
+        ] {
+            assert!(accept(&headers(&[answer]), Config::default()).is_err(), "{answer}");
+        }
+    }
+}

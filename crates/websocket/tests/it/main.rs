@@ -1,0 +1,6 @@
+//! The codec through its public face.
+
+mod corpus;
+mod differential;
+mod roundtrip;
+mod support;

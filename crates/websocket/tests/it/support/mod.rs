@@ -1,0 +1,2 @@
+pub(crate) mod invariants;
+pub(crate) mod script;

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::{
     frame::{self, Opcode},
@@ -40,9 +40,8 @@ struct Slot {
 enum Step {
     Handshake,
     Post,
-    Connect,
-    /// A poll is pending while the probe is under way.
-    Pending,
+    /// Polls until the probe is answered: there is always one pending.
+    Poll,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,37 +88,54 @@ impl Upgrades {
     }
 
     fn response(&mut self, net: &mut Net, number: usize, body: &[u8]) -> Result<()> {
-        // Some servers ping at once; the pong goes out over the WebSocket, well before the timeout.
-        let body =
-            body.strip_prefix(&[b'2', http::SEPARATOR]).inspect(|_| self.slots[number].pinged = true).unwrap_or(body);
         let slot = &mut self.slots[number];
-        let out = net.out(slot.http);
-        match (slot.step, body) {
-            (Step::Handshake, _) => {
+        match slot.step {
+            Step::Handshake => {
                 slot.sid = http::sid(body)?;
-                http::push_post(out, &slot.sid, b"40");
+                http::push_post(net.out(slot.http), &slot.sid, b"40");
                 slot.step = Step::Post;
             }
-            (Step::Post, b"ok") => {
-                http::push_get(out, Some(&slot.sid));
-                slot.step = Step::Connect;
+            Step::Post => {
+                ensure!(body == b"ok", "a POST was answered with {}", String::from_utf8_lossy(body));
+                http::push_get(net.out(slot.http), Some(&slot.sid));
+                slot.step = Step::Poll;
             }
-            (Step::Connect, [b'4', b'0', ..]) => {
-                http::push_get(out, Some(&slot.sid));
-                (slot.step, slot.open) = (Step::Pending, 2);
-                let websocket = self.open(net, number, Role::Switching)?;
-                let slot = &mut self.slots[number];
-                slot.websocket = websocket;
-                http::push_upgrade(net.out(websocket), Some(&slot.sid));
+            Step::Poll => {
+                for packet in body.split(|byte| *byte == http::SEPARATOR) {
+                    self.packet(net, number, packet)?;
+                }
+                self.polled(net, number);
             }
-            (Step::Pending, b"6") => {
-                slot.released = true;
-                net.close(slot.http);
-                self.finish(net, number);
-            }
-            (step, _) => bail!("unexpected in step {step:?}: {}", String::from_utf8_lossy(body)),
         }
         Ok(())
+    }
+
+    fn packet(&mut self, net: &mut Net, number: usize, packet: &[u8]) -> Result<()> {
+        match packet {
+            // Some servers ping at once; the pong goes out over the WebSocket, well before the timeout.
+            b"2" => self.slots[number].pinged = true,
+            b"6" => self.slots[number].released = true,
+            [b'4', b'0', ..] => {
+                let websocket = self.open(net, number, Role::Switching)?;
+                let slot = &mut self.slots[number];
+                (slot.websocket, slot.open) = (websocket, 2);
+                http::push_upgrade(net.out(websocket), Some(&slot.sid));
+            }
+            _ => bail!("unexpected in a poll: {}", String::from_utf8_lossy(packet)),
+        }
+        Ok(())
+    }
+
+    /// A poll has ended: the next one follows, unless the probe has been answered.
+    fn polled(&mut self, net: &mut Net, number: usize) {
+        let slot = &mut self.slots[number];
+        slot.released |= slot.probed;
+        if slot.released {
+            net.close(slot.http);
+            self.finish(net, number);
+        } else {
+            http::push_get(net.out(slot.http), Some(&slot.sid));
+        }
     }
 
     /// The client upgrades when the probe has been answered and the last poll has ended.

@@ -10,6 +10,8 @@ mod meter;
 mod net;
 mod process;
 mod scenes;
+#[cfg(test)]
+mod script;
 mod session;
 
 use std::{net::SocketAddr, time::Duration};

@@ -1,6 +1,6 @@
 use std::{fs, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// A process of this machine, seen from outside through `/proc`.
 #[derive(Clone, Copy, Debug)]
@@ -13,19 +13,13 @@ impl Process {
         Self { pid }
     }
 
-    pub(crate) fn own() -> Self {
-        Self::new(std::process::id())
-    }
-
     /// What the scheduler gave all threads that live, to the nanosecond, where `stat` counts ticks of 10 ms.
     pub(crate) fn cpu(self) -> Result<Cpu> {
         let mut cpu = Cpu::default();
         for task in fs::read_dir(format!("/proc/{}/task", self.pid)).context("the server has ended")? {
             // A thread may end between the listing and the reading.
             let Ok(schedstat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            let mut nanos = schedstat.split(' ').map(|field| field.parse().map(Duration::from_nanos));
-            cpu.ran += nanos.next().context("schedstat is empty")??;
-            cpu.waited += nanos.next().context("schedstat is short")??;
+            cpu.add(&schedstat)?;
         }
         Ok(cpu)
     }
@@ -44,10 +38,55 @@ impl Process {
 pub(crate) struct Cpu {
     pub(crate) ran: Duration,
     pub(crate) waited: Duration,
+    threads: usize,
 }
 
 impl Cpu {
-    pub(crate) fn since(self, start: Self) -> Self {
-        Self { ran: self.ran.saturating_sub(start.ran), waited: self.waited.saturating_sub(start.waited) }
+    /// What the calling thread had: all of the load program, which has no other.
+    pub(crate) fn of_this_thread() -> Result<Self> {
+        let mut cpu = Self::default();
+        cpu.add(&fs::read_to_string("/proc/thread-self/schedstat")?)?;
+        Ok(cpu)
+    }
+
+    fn add(&mut self, schedstat: &str) -> Result<()> {
+        let mut nanos = schedstat.split(' ').map(|field| field.parse().map(Duration::from_nanos));
+        self.ran += nanos.next().context("schedstat is empty")??;
+        self.waited += nanos.next().context("schedstat is short")??;
+        self.threads += 1;
+        Ok(())
+    }
+
+    /// What came after `start`.
+    ///
+    /// # Errors
+    /// If a thread has ended meanwhile: the kernel's list of tasks has lost its time.
+    pub(crate) fn since(self, start: Self) -> Result<Self> {
+        ensure!(self.threads >= start.threads, "a thread ended within the measured time, and its CPU time is lost");
+        let ran = self.ran.saturating_sub(start.ran);
+        Ok(Self { ran, waited: self.waited.saturating_sub(start.waited), threads: self.threads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ended_is_an_error() {
+        let busy = Cpu { threads: 2, ..Cpu::default() };
+        assert!(Cpu { threads: 1, ..busy }.since(busy).is_err());
+        assert!(Cpu { threads: 3, ..busy }.since(busy).is_ok());
+    }
+
+    #[test]
+    fn work_shows_in_the_cpu_time_and_memory_in_the_weight() {
+        let process = Process::new(std::process::id());
+        let before = Cpu::of_this_thread().unwrap();
+        let kept: Vec<u8> = (0..20_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let spent = Cpu::of_this_thread().unwrap().since(before).unwrap().ran;
+        assert!(spent > Duration::from_micros(100), "{spent:?}");
+        assert!(process.cpu().unwrap().ran >= spent);
+        assert!(process.resident().unwrap() >= kept.len() as u64);
     }
 }

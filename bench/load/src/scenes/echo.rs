@@ -147,3 +147,39 @@ impl Scene for Echo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script;
+
+    fn options(answer: fn(&str) -> Option<String>) -> Options {
+        Options { common: script::serve(answer), clients: 3, inflight: 4, size: 64, binary: false }
+    }
+
+    #[test]
+    fn every_ack_is_one_unit() {
+        let figures = run(options(|event| {
+            let (id, data) = event.strip_prefix("42")?.split_once(r#"["echo","#)?;
+            Some(format!("43{id}[{data}"))
+        }))
+        .unwrap();
+        assert!(figures["units"].as_u64() > Some(100), "{figures:?}");
+    }
+
+    #[test]
+    fn an_answer_with_other_data_ends_the_measurement() {
+        let error = run(options(|_| Some(r#"430["y"]"#.to_owned()))).unwrap_err();
+        assert!(error.to_string().contains("not the ack of an echo"), "{error}");
+    }
+
+    #[test]
+    fn an_ack_that_comes_twice_ends_the_measurement() {
+        let error = run(options(|event| {
+            let data = event.split_once(r#"["echo","#)?.1;
+            Some(format!("430[{data}"))
+        }))
+        .unwrap_err();
+        assert!(error.to_string().contains("was not asked for"), "{error}");
+    }
+}

@@ -39,7 +39,8 @@ pub(crate) fn run(options: &Options) -> Result<Map<String, Value>> {
     let settled = server.resident()?;
     let (since, cpu) = (now(), server.cpu()?);
     hold(&mut net, &mut sessions, common.seconds)?;
-    let (held, busy) = (server.resident()?, server.cpu()?.since(cpu).ran.as_secs_f64() / since.elapsed().as_secs_f64());
+    let (held, busy) =
+        (server.resident()?, server.cpu()?.since(cpu)?.ran.as_secs_f64() / since.elapsed().as_secs_f64());
 
     let per_client = |bytes: u64| round(float(bytes.saturating_sub(empty)) / float(*clients as u64));
     Ok(Map::from_iter(

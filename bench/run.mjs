@@ -2,10 +2,11 @@
 // Builds all contestants, runs every scene against each of them in turns (A B C A B C …), prints the medians as
 // markdown and writes all samples to bench/results/. Server on core 0, load on core 1, a fresh server for each sample.
 //
-//   node bench/run.mjs [--quick] [--rounds N] [--seconds S] [--scenes a,b] [--contestants a,b] [--no-build]
+//   node bench/run.mjs [--quick] [--rounds N] [--seconds S] [--retries N] [--scenes a,b] [--contestants a,b] [--no-build]
+//   node bench/run.mjs --show bench/results/FILE.json
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { availableParallelism, cpus } from "node:os";
 import { createInterface } from "node:readline";
@@ -51,22 +52,24 @@ const FIGURES = [
   { title: "Memory, bytes per idle connection", key: "bytes_per_connection_held" },
 ];
 
-/** More than this share of the time waiting for a core others had: the sample is taken again, this often. */
+/** More than this share of the time waiting for a core that others had: the sample is taken again, up to `--retries`. */
 const NOISY = 0.1;
-const RETRIES = 2;
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     seconds: { type: "string" },
+    retries: { type: "string" },
     scenes: { type: "string" },
     contestants: { type: "string" },
+    show: { type: "string" },
     "no-build": { type: "boolean", default: false },
   },
 });
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 5));
 const seconds = Number(options.seconds ?? (options.quick ? 1 : 4));
+const retries = Number(options.retries ?? (options.quick ? 0 : 2));
 const scenes = pick(SCENES, options.scenes, "scene");
 const contestants = pick(CONTESTANTS, options.contestants, "contestant");
 
@@ -149,12 +152,13 @@ async function sample(name, scene) {
   }
 }
 
+/** How far a sample was disturbed; `idle` weighs memory, which nobody disturbs. */
 const waited = (figures) => Math.max(figures.server_waited ?? 0, figures.load_waited ?? 0);
 
 /** The quietest of a few tries: others on the machine are the largest error there is. */
 async function quietSample(name, scene) {
   let best = await sample(name, scene);
-  for (let tries = 0; tries < (options.quick ? 0 : RETRIES) && waited(best) > NOISY; tries++) {
+  for (let tries = 0; tries < retries && waited(best) > NOISY; tries++) {
     const next = await sample(name, scene);
     if (waited(next) < waited(best)) best = next;
   }
@@ -195,9 +199,11 @@ function table({ title, key, higher }, samples) {
   const names = Object.keys(contestants);
   const rows = [];
   for (const scene of Object.keys(scenes)) {
+    const taken = (name) => samples.filter((s) => s.name === scene && s.contestant === name && typeof s[key] === "number");
+    const quiet = (name) => taken(name).filter((s) => waited(s) <= NOISY);
     const of = (name) => {
-      const values = samples.filter((s) => s.name === scene && s.contestant === name).map((s) => s[key]);
-      return values.length && values.every((value) => typeof value === "number") ? median(values) : undefined;
+      const values = (quiet(name).length ? quiet(name) : taken(name)).map((s) => s[key]);
+      return values.length ? median(values) : undefined;
     };
     const medians = Object.fromEntries(names.map((name) => [name, of(name)]));
     if (names.every((name) => medians[name] === undefined)) continue;
@@ -207,7 +213,8 @@ function table({ title, key, higher }, samples) {
     };
     const ours = best("ours");
     const ratio = (other) => (ours && other ? (ours / other).toFixed(2) : "–");
-    const cells = names.map((name) => (medians[name] === undefined ? "–" : show(medians[name])));
+    const star = (name) => (quiet(name).length ? "" : "*");
+    const cells = names.map((name) => (medians[name] === undefined ? "–" : show(medians[name]) + star(name)));
     rows.push(`| ${[scene, ...cells, ratio(best("peer")), ratio(best("floor"))].join(" | ")} |`);
   }
   if (rows.length === 0) return "";
@@ -215,20 +222,28 @@ function table({ title, key, higher }, samples) {
   return [`**${title}**`, "", `| ${head.join(" | ")} |`, `|---|${"--:|".repeat(head.length - 1)}`, ...rows, ""].join("\n");
 }
 
-if (availableParallelism() < 2) throw new Error("two cores are needed: one for the server, one for the load");
-if (!options["no-build"]) build();
-const date = new Date().toISOString();
-const { samples, failures } = await measure();
-const worst = samples.filter((s) => waited(s) > NOISY).length;
-console.log(FIGURES.map((figure) => table(figure, samples)).filter(Boolean).join("\n"));
-console.log(
-  `${date.slice(0, 10)}, ${cpus()[0].model.trim()}, ${cpus().length} cores; medians of ${rounds} rounds of ${seconds} s ` +
-    `(idle: one of ${SCENES["idle, 10,000"].seconds} s); in ${worst} of ${samples.length} samples a side waited ` +
-    `more than ${NOISY * 100} % of the time for a core that others had.`,
-);
-mkdirSync(`${root}bench/results`, { recursive: true });
-const file = `${root}bench/results/${date.replaceAll(":", "-")}.json`;
-writeFileSync(file, `${JSON.stringify({ date, options, cpu: cpus()[0].model, samples, failures }, null, 1)}\n`);
-console.error(`all samples: ${file.slice(root.length)}`);
-for (const failure of failures) console.error(`FAILED: ${failure}`);
-process.exitCode = failures.length ? 1 : 0;
+function print({ date, cpu, rounds, seconds, samples }) {
+  const noisy = samples.filter((s) => waited(s) > NOISY).length;
+  console.log(FIGURES.map((figure) => table(figure, samples)).filter(Boolean).join("\n"));
+  console.log(
+    `${date.slice(0, 10)}, ${cpu}; medians of ${rounds} rounds of ${seconds} s (idle: one of ${SCENES["idle, 10,000"].seconds} s). ` +
+      `In ${noisy} of ${samples.length} samples a side waited more than ${NOISY * 100} % of the time for a core that others had: ` +
+      "they count only where there is no quiet one (marked *).",
+  );
+}
+
+if (options.show !== undefined) {
+  print(JSON.parse(readFileSync(options.show, "utf8")));
+} else {
+  if (availableParallelism() < 2) throw new Error("two cores are needed: one for the server, one for the load");
+  if (!options["no-build"]) build();
+  const cpu = `${cpus()[0].model.trim()}, ${cpus().length} cores`;
+  const result = { date: new Date().toISOString(), cpu, rounds, seconds, ...(await measure()) };
+  mkdirSync(`${root}bench/results`, { recursive: true });
+  const file = `${root}bench/results/${result.date.replaceAll(":", "-")}.json`;
+  writeFileSync(file, `${JSON.stringify(result, null, 1)}\n`);
+  print(result);
+  console.error(`all samples: ${file.slice(root.length)}`);
+  for (const failure of result.failures) console.error(`FAILED: ${failure}`);
+  process.exitCode = result.failures.length ? 1 : 0;
+}

@@ -85,26 +85,27 @@ export class MessageList {
     const stay = !this.#atEnd();
     const before = this.#list.lastElementChild;
     const drawn = new Map([...this.#list.children].map((item) => [item.dataset.id, item]));
-    let previous;
     let place = this.#list.firstElementChild;
+    let previous;
     for (const entry of withDays(conversation.entries)) {
       const state = describe(entry, previous, me);
-      let item = drawn.get(entry.id);
-      if (item?.dataset.state !== state) {
-        const fresh = this.#draw(entry, previous, me);
-        fresh.dataset.id = entry.id;
-        fresh.dataset.state = state;
-        if (item === place) place = item?.nextElementSibling ?? place;
-        item?.replaceWith(fresh);
-        if (item && item === before) fresh.dataset.known = "";
-        item = fresh;
+      const old = drawn.get(entry.id);
+      let item = old;
+      if (old?.dataset.state !== state) {
+        if (old && old === place) place = place.nextElementSibling;
+        old?.remove();
+        item = this.#draw(entry, previous, me);
+        Object.assign(item.dataset, { id: entry.id, state });
       }
-      drawn.delete(entry.id);
-      if (item !== place) this.#list.insertBefore(item, place);
-      else place = place.nextElementSibling;
+      if (item === place) place = place.nextElementSibling;
+      else this.#list.insertBefore(item, place);
       previous = entry;
     }
-    for (const item of drawn.values()) item.remove();
+    while (place) {
+      const gone = place;
+      place = place.nextElementSibling;
+      gone.remove();
+    }
     this.#list.classList.toggle("empty", conversation.entries.length === 0);
     const last = conversation.entries.at(-1);
     if (!stay || last?.from === me) this.#toEnd();

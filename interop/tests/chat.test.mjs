@@ -181,6 +181,7 @@ describe("several devices", () => {
     for (const one of [ada, phone]) {
       await one.badge("@Bob").getByText("1", { exact: true }).waitFor();
       assert.match(await one.page.title(), /^\(1\) /);
+      if (one === ada) await ada.screenshot("unread");
       await one.entry("@Bob").click();
       await one.message("only for you").waitFor();
       assert.equal(await one.badge("@Bob").count(), 0);
@@ -193,6 +194,7 @@ describe("several devices", () => {
     await bob.message("thank you").waitFor();
     await phone.message("thank you").and(phone.page.locator(".mine")).waitFor();
     await ada.page.locator(".message.delivered").waitFor();
+    await ada.screenshot("private");
     noErrors();
   });
 

@@ -19,10 +19,15 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** The round sign of a person: the first letter, in a colour that follows from the name. */
-export function paintAvatar(element, name) {
+/** The class of a person's colour, which follows from the name. */
+function colour(name) {
   const sum = [...name].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) >>> 0, 7);
-  element.className = `avatar c${sum % COLOURS}`;
+  return `c${sum % COLOURS}`;
+}
+
+/** The round sign of a person: the first letter. */
+export function paintAvatar(element, name) {
+  element.className = `avatar ${colour(name)}`;
   element.textContent = [...name][0]?.toUpperCase() ?? "";
   element.setAttribute("aria-hidden", "true");
   return element;
@@ -127,7 +132,7 @@ export class MessageList {
       make(
         "div",
         { className: "bubble" },
-        make("span", { className: mine || follows ? "hidden" : "author", textContent: mine ? "You: " : entry.from }),
+        make("span", { className: mine || follows ? "hidden" : `author ${colour(entry.from)}`, textContent: mine ? "You: " : entry.from }),
         make("p", { textContent: entry.text, dir: "auto" }),
         make(
           "span",

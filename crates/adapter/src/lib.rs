@@ -1,1 +1,24 @@
 //! Rooms, and the choice of who receives a broadcast.
+//!
+//! This crate knows socket ids and rooms, not connections: a member is whatever the caller registers for a socket.
+//!
+//! ```
+//! use sockeye_adapter::{Rooms, Selection, SocketId};
+//!
+//! let mut rooms = Rooms::new(1024);
+//! let alice = rooms.insert(SocketId::new("alice"), "alice's socket");
+//! rooms.activate(alice);
+//! rooms.join(alice, "lobby".into())?;
+//!
+//! let lobby = Selection::all().to("lobby");
+//! assert_eq!(rooms.targets(&lobby), ["alice's socket"]);
+//! # Ok::<(), sockeye_adapter::JoinError>(())
+//! ```
+
+mod names; // `Room` and `SocketId`, and what can be named as rooms.
+mod rooms; // Who is where, and who is selected.
+mod selection; // Which rooms a broadcast goes to.
+
+pub use names::{IntoRooms, Room, SocketId};
+pub use rooms::{JoinError, MemberKey, Rooms};
+pub use selection::Selection;

@@ -1,1 +1,83 @@
 //! An Engine.IO server: HTTP requests and sockets to messages, and back.
+//!
+//! It serves Engine.IO protocols 3 and 4 over long-polling and WebSocket, and knows nothing of events and rooms.
+//! Most users want the crate `sockeye`, which is Socket.IO on top of this.
+//!
+//! ```no_run
+//! use std::num::NonZeroUsize;
+//! use std::sync::Arc;
+//!
+//! use sockeye_engine::{Acceptor, Closed, Connection, Engine, EngineConfig, Guarantee, Listener, Message, Receiver};
+//!
+//! /// Sends back what it gets.
+//! struct Echo(Connection);
+//!
+//! impl Receiver for Echo {
+//!     fn receive(&mut self, message: Message<'_>) {
+//!         match message {
+//!             Message::Text(text) => self.0.send_text(text.as_bytes(), &[], Guarantee::Reliable),
+//!             Message::Binary(bytes) => self.0.send_binary(&bytes, Guarantee::Reliable),
+//!         }
+//!     }
+//!
+//!     fn closed(&mut self, closed: Closed) {
+//!         println!("closed: {closed}");
+//!     }
+//! }
+//!
+//! struct Echoes;
+//!
+//! impl Acceptor for Echoes {
+//!     fn accept(&self, connection: Connection) -> Box<dyn Receiver> {
+//!         Box::new(Echo(connection))
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(EngineConfig::default(), Arc::new(Echoes))?;
+//! let listener = Listener::bind("127.0.0.1:3000").await?;
+//! let answering = engine.clone();
+//! let answer = move |request| {
+//!     let engine = answering.clone();
+//!     async move { engine.handle(request).await }
+//! };
+//! engine.listen(listener, NonZeroUsize::MIN, answer).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From bytes to messages
+//!
+//! A request comes in by [`Engine::handle`], which verifies it and hands it to the polling or the WebSocket transport.
+//! Each WebSocket has one task, its driver; a polling session has none. Both hand messages to the connection's
+//! [`Receiver`], in order and never twice at once. What is sent goes into the connection's outbox as complete frames
+//! and is written once at the end of the event loop's turn.
+
+mod body; // The body of an answer.
+mod close; // Why a connection ended.
+mod config; // What can be set.
+mod connection; // The handle to a connection, and its state.
+mod driver; // The task of one WebSocket.
+mod engine; // The engine itself, and its end.
+mod frames; // One packet, framed once for all.
+mod handshake; // What a client told with its first request.
+mod inbox; // What comes in, in order.
+mod io; // The two halves of a byte stream.
+mod listen; // Event loops that accept connections.
+mod outbox; // What waits to be sent.
+mod polling; // The polling transport.
+mod service; // Which part answers a request.
+mod sessions; // Sessions by their id.
+mod upgrade; // From a request to a WebSocket.
+mod worker; // Writes and deadlines of one event loop.
+
+pub use body::Body;
+pub use close::{CloseCause, Closed};
+pub use config::{Clients, ConfigError, EngineConfig, Upgrades};
+pub use connection::{Connection, Guarantee};
+pub use engine::{Drain, Engine};
+pub use frames::Frames;
+pub use handshake::{Handshake, PeerAddress, Secure};
+pub use inbox::{Acceptor, Receiver};
+pub use listen::Listener;
+pub use sockeye_protocol::engine::{CloseReason, Message, Protocol, SessionId, Transport};

@@ -1,1 +1,62 @@
-//! Socket.IO for Rust: namespaces, handlers, rooms, acknowledgements.
+//! Socket.IO for Rust: namespaces, handlers, rooms, acknowledgements; wire-compatible with the official JavaScript
+//! clients.
+//!
+//! ```no_run
+//! use sockeye::{Data, Server, Socket};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let io = Server::builder().build()?;
+//!     io.on("chat message", async |socket: Socket, Data(text): Data<String>| {
+//!         socket.broadcast().emit("chat message", &text)
+//!     });
+//!     io.listen("0.0.0.0:3000").await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Beside the routes of an axum application, it is a layer: `Router::new().layer(io.layer())`.
+//!
+//! # What stays where
+//!
+//! Handlers belong to a [`Namespace`] and are shared by all its sockets; [`Server`] is its main namespace too.
+//! A [`Socket`] is one client in one namespace. Events go out by `emit`, which never blocks: a slow client is that
+//! client's problem, and is disconnected when it falls too far behind.
+//!
+//! # What a handler is
+//!
+//! An async function whose arguments are [extractors](Extract) and whose returned value is an [`Answer`]. See
+//! [`Handler`].
+
+pub mod handler; // Handlers, extractors, answers.
+pub mod http; // The tower layer and service.
+
+mod ack; // Acknowledgements, both ways.
+mod client; // One connection and its sockets.
+mod connect; // Into a namespace, or not.
+mod disconnect; // Why a socket was disconnected.
+mod dispatch; // Calling handlers.
+mod emit; // Sending events.
+mod extensions; // Values of any type.
+mod handlers; // The handlers of a namespace.
+mod handshake; // What a client told.
+mod namespace; // A namespace.
+mod server; // The server.
+mod socket; // One client in one namespace.
+
+pub use ack::{Ack, AckError, AckFuture, Replies};
+pub use connect::ConnectError;
+pub use disconnect::DisconnectReason;
+pub use dispatch::Failure;
+pub use emit::{Broadcast, Emit, EmitError};
+pub use extensions::Extensions;
+pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
+pub use handshake::Handshake;
+pub use namespace::Namespace;
+pub use server::{ServeClient, Server, ServerBuilder};
+pub use socket::Socket;
+pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};
+pub use sockeye_engine::{
+    Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
+};
+pub use sockeye_protocol::socket::{ToArguments, Value};

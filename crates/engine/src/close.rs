@@ -1,0 +1,80 @@
+//! Why a connection ended.
+
+use std::fmt;
+
+use sockeye_protocol::engine::CloseReason;
+
+/// Why a connection ended: Node's word for it, and what exactly happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Node's reason.
+    pub reason: CloseReason,
+    /// Our finer cause.
+    pub cause: CloseCause,
+}
+
+/// What exactly ended a connection. Finer than Node's [`CloseReason`]; for logs, metrics and hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The peer closed the connection, or sent a close packet.
+    Peer,
+    /// The connection broke: a failed read or write, or a request cut off.
+    Lost,
+    /// The peer missed its heartbeat.
+    Silence,
+    /// The peer sent what is no packet, or no WebSocket frame.
+    Malformed,
+    /// The peer sent more than `max_payload` in one message.
+    TooLarge,
+    /// The peer sent a ping where a pong belongs, or the other way round.
+    HeartbeatDirection,
+    /// Two polls, or two posts, at once.
+    Overlap,
+    /// A body that is not text from a protocol 4 client.
+    ContentType,
+    /// The peer did not take what was sent to it: `outbox_mark`, `outbox_limit`, `outbox_patience`.
+    SlowConsumer,
+    /// The time set by `Connection::expire_at` has come.
+    Expired,
+    /// A receiver panicked.
+    Panic,
+    /// The application closed the connection.
+    Application,
+    /// The server is shutting down.
+    Shutdown,
+}
+
+impl Closed {
+    /// The connection was closed from this side.
+    pub fn forced(cause: CloseCause) -> Self {
+        Self { reason: CloseReason::ForcedClose, cause }
+    }
+
+    pub(crate) fn lost() -> Self {
+        Self { reason: CloseReason::TransportError, cause: CloseCause::Lost }
+    }
+
+    pub(crate) fn by_peer() -> Self {
+        Self { reason: CloseReason::TransportClose, cause: CloseCause::Peer }
+    }
+
+    pub(crate) fn error(cause: CloseCause) -> Self {
+        Self { reason: CloseReason::TransportError, cause }
+    }
+
+    pub(crate) fn malformed() -> Self {
+        Self { reason: CloseReason::ParseError, cause: CloseCause::Malformed }
+    }
+
+    /// Whether what still waits may be sent before the connection ends.
+    pub(crate) fn is_orderly(self) -> bool {
+        matches!(self.cause, CloseCause::Application | CloseCause::Shutdown | CloseCause::Expired | CloseCause::Silence)
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.reason.as_str(), self.cause)
+    }
+}

@@ -1,0 +1,335 @@
+//! The task of one WebSocket: bytes to packets, and the end of the connection.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction};
+use sockeye_websocket::{Decoder, Input, Message, Opcode, ProtocolError, close_frame, frame};
+
+use crate::close::{CloseCause, Closed};
+use crate::connection::Connection;
+use crate::inbox::Delivery;
+use crate::io::{Reader, Writer};
+use crate::outbox::Outbox;
+use crate::worker::now;
+
+/// How much one read takes at most.
+const SCRATCH: usize = 64 * 1024;
+/// After this many reads the loop's other tasks get their turn.
+const READS_PER_TURN: usize = 8;
+
+thread_local! {
+    /// The worker's read buffer. It is taken out while it is in use, because handlers run meanwhile.
+    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Reads one WebSocket, from its upgrade to its end.
+pub(crate) struct Driver {
+    connection: Connection,
+    reader: Reader,
+    decoder: Decoder,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The session is still on polling; this transport wants to take it over.
+    Probing(Box<Probe>),
+    /// The session is on this transport.
+    Active,
+}
+
+/// What a transport that is probing has of its own.
+struct Probe {
+    writer: Writer,
+    outbox: Outbox,
+    attempt: u32,
+}
+
+/// Why a driver stops.
+enum Stop {
+    /// The session has ended.
+    Closed,
+    /// The probe failed; the session goes on without this transport.
+    NotUpgraded,
+}
+
+impl Driver {
+    /// The transport of a session that was opened on it.
+    pub(crate) fn active(connection: Connection, reader: Reader, decoder: Decoder) -> Self {
+        Self { connection, reader, decoder, phase: Phase::Active }
+    }
+
+    /// A transport that wants to take over a session that is on polling.
+    pub(crate) fn probing(connection: Connection, attempt: u32, io: (Reader, Writer), decoder: Decoder) -> Self {
+        let (reader, writer) = io;
+        let phase = Phase::Probing(Box::new(Probe { writer, outbox: Outbox::default(), attempt }));
+        Self { connection, reader, decoder, phase }
+    }
+
+    /// Runs until the transport is closed. `first` is what came with the upgrade request.
+    pub(crate) async fn run(mut self, first: Bytes) {
+        let stop = match self.take_first(first) {
+            Err(stop) => stop,
+            Ok(()) => poll_fn(|cx| self.poll(cx)).await,
+        };
+        let timeout = self.connection.config().close_timeout;
+        match stop {
+            Stop::Closed => {
+                let closed = self.connection.link().lock().closed;
+                if closed.is_some_and(|closed| closed.cause != CloseCause::Lost) {
+                    // Boxed, so that the idle connections' tasks do not hold room for it.
+                    Box::pin(self.finish(timeout)).await;
+                } else {
+                    self.connection.link().lock().writer = None;
+                }
+            }
+            Stop::NotUpgraded => {
+                if let Phase::Probing(probe) = self.phase {
+                    let Probe { writer, mut outbox, .. } = *probe;
+                    outbox.push_control(&frame(Opcode::Close, &[]));
+                    let end = Box::pin(end(self.reader, writer, outbox));
+                    let _ = tokio::time::timeout(timeout, end).await;
+                }
+            }
+        }
+    }
+
+    fn take_first(&mut self, first: Bytes) -> Result<(), Stop> {
+        if first.is_empty() { Ok(()) } else { self.process(&mut Vec::from(first)) }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        match &self.phase {
+            Phase::Active => self.connection.driver().register(cx.waker()),
+            Phase::Probing(_) => {}
+        }
+        if let Err(stop) = self.write(cx) {
+            return Poll::Ready(stop);
+        }
+        for _ in 0..READS_PER_TURN {
+            if matches!(self.phase, Phase::Active) && self.connection.link().lock().paused {
+                return Poll::Pending;
+            }
+            let read = ready!(self.read(cx));
+            let processed = match read {
+                Ok(()) => Ok(()),
+                Err(closed) => Err(self.lost(closed)),
+            };
+            if let Err(stop) = processed.and_then(|()| self.write(cx)) {
+                return Poll::Ready(stop);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once and handles what came.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let mut buffer = READ_BUFFER.take();
+        if buffer.is_empty() {
+            buffer = vec![0; SCRATCH];
+        }
+        let read = self.reader.poll_read(cx, &mut buffer);
+        let result = read.map(|read| match read {
+            Ok(0) => Err(Closed::by_peer()),
+            Err(_) => Err(Closed::lost()),
+            // A session that ends here is noticed by the write that follows every read.
+            Ok(count) => Ok(drop(self.process(&mut buffer[..count]))),
+        });
+        READ_BUFFER.set(buffer);
+        result
+    }
+
+    /// What the loss of this transport means: the end of its session only if the session is on it.
+    fn lost(&mut self, closed: Closed) -> Stop {
+        match &self.phase {
+            Phase::Active => {
+                self.connection.close(closed);
+                Stop::Closed
+            }
+            Phase::Probing(probe) => {
+                let mut link = self.connection.link().lock();
+                if link.attempt == probe.attempt {
+                    link.session.upgrade_failed();
+                }
+                Stop::NotUpgraded
+            }
+        }
+    }
+
+    /// Writes what waits, and finds out whether to stop.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        match &mut self.phase {
+            Phase::Active => {
+                // A blocked write does not keep us from reading.
+                let _ = self.connection.poll_flush(cx);
+                if self.connection.link().lock().closed.is_some() { Err(Stop::Closed) } else { Ok(()) }
+            }
+            Phase::Probing(probe) => {
+                let written = probe.writer.poll_write(cx, &mut probe.outbox);
+                let mut link = self.connection.link().lock();
+                if link.attempt != probe.attempt || !link.session.is_upgrading() {
+                    return Err(Stop::NotUpgraded);
+                }
+                link.prober = Some(cx.waker().clone());
+                drop(link);
+                if let Poll::Ready(Err(_)) = written { Err(self.lost(Closed::lost())) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Handles all messages of one read, then lets what they caused leave in one write.
+    fn process(&mut self, bytes: &mut [u8]) -> Result<(), Stop> {
+        let mut input = Input::new(bytes);
+        while let Phase::Probing(_) = self.phase {
+            match self.decoder.decode(&mut input) {
+                Ok(None) => return Ok(()),
+                Ok(Some(message)) => self.probe(&message)?,
+                Err(_) => return Err(self.lost(Closed::malformed())),
+            }
+        }
+        self.connection.cork();
+        let mut delivery = Delivery::begin(&self.connection);
+        loop {
+            let taken = match self.decoder.decode(&mut input) {
+                Ok(None) => return Ok(()),
+                Ok(Some(message)) => take(&self.connection, &mut delivery, message),
+                Err(error) => Err(refuse(&self.connection, &error)),
+            };
+            if let Err(closed) = taken {
+                self.connection.close(closed);
+                return Err(Stop::Closed);
+            }
+        }
+    }
+
+    /// One message on a transport that is probing.
+    fn probe(&mut self, message: &Message<'_>) -> Result<(), Stop> {
+        let Phase::Probing(probe) = &mut self.phase else { return Ok(()) };
+        let packet = match message {
+            Message::Text(text) => Packet::decode_text(self.connection.protocol(), Cow::Borrowed(text)),
+            Message::Ping(payload) => {
+                probe.outbox.push_control(&frame(Opcode::Pong, payload));
+                return Ok(());
+            }
+            Message::Pong(_) => return Ok(()),
+            Message::Binary(_) | Message::Close(_) => return Err(self.lost(Closed::by_peer())),
+        };
+        let Ok(packet) = packet else { return Err(self.lost(Closed::malformed())) };
+        let mut link = self.connection.link().lock();
+        if link.attempt != probe.attempt {
+            return Err(Stop::NotUpgraded);
+        }
+        let step = link.session.probe(&packet, now());
+        drop(link);
+        match step {
+            ProbeStep::Answer => {
+                probe.outbox.push_control(&frame(Opcode::Text, b"3probe"));
+                self.connection.rearm();
+                Ok(())
+            }
+            ProbeStep::Complete => {
+                self.take_over();
+                Ok(())
+            }
+            ProbeStep::Fail => Err(Stop::NotUpgraded),
+        }
+    }
+
+    /// The session is on this transport now: what waited for a poll leaves here.
+    fn take_over(&mut self) {
+        let Phase::Probing(mut probe) = std::mem::replace(&mut self.phase, Phase::Active) else { return };
+        let mut link = self.connection.link().lock();
+        link.writer = Some(probe.writer);
+        link.prober = None;
+        // A well-behaved client has none; others get their answer.
+        let poll = link.poll.release();
+        // If the last pong has not left yet, it leaves with the rest.
+        let control = probe.outbox.take();
+        control.frames().for_each(|(opcode, payload)| link.outbox.push_control(&frame(opcode, payload)));
+        drop(link);
+        if let Some(waker) = poll {
+            waker.wake();
+        }
+        tracing::debug!(sid = %self.connection.log_id(), "upgraded");
+    }
+
+    /// Sends what waits and our close frame, then waits for the peer's end, all within the timeout.
+    async fn finish(self, timeout: std::time::Duration) {
+        let (writer, outbox) = {
+            let mut link = self.connection.link().lock();
+            let mut outbox = std::mem::take(&mut link.outbox);
+            if !link.closed.is_some_and(Closed::is_orderly) {
+                outbox.keep_partial();
+            }
+            outbox.push_owned(link.close_code.map_or_else(|| frame(Opcode::Close, &[]), |code| close_frame(code, "")));
+            (link.writer.take(), outbox)
+        };
+        // The handle may be the last one; what it holds should not wait for a slow peer.
+        drop(self.connection);
+        if let Some(writer) = writer {
+            let _ = tokio::time::timeout(timeout, end(self.reader, writer, outbox)).await;
+        }
+    }
+}
+
+/// Hands one message of the session's transport over.
+fn take(connection: &Connection, delivery: &mut Delivery<'_>, message: Message<'_>) -> Result<(), Closed> {
+    let packet = match message {
+        Message::Text(text) => Packet::decode_text(connection.protocol(), text),
+        Message::Binary(bytes) => Packet::decode_binary(connection.protocol(), bytes),
+        Message::Ping(payload) => {
+            connection.queue_control(&frame(Opcode::Pong, &payload));
+            return Ok(());
+        }
+        Message::Pong(_) => return Ok(()),
+        Message::Close(_) => return Err(Closed::by_peer()),
+    };
+    receive(connection, delivery, packet.map_err(|_| Closed::malformed())?)
+}
+
+/// Hands one packet over, from either transport.
+pub(crate) fn receive(connection: &Connection, delivery: &mut Delivery<'_>, packet: Packet<'_>) -> Result<(), Closed> {
+    // Messages need nothing from the session; the layer above ignores what comes after the end.
+    if let Packet::Message(message) = packet {
+        delivery.deliver(message);
+        return Ok(());
+    }
+    let heartbeat = matches!(packet, Packet::Ping(_) | Packet::Pong(_));
+    let mut link = connection.link().lock();
+    let reaction = link.session.receive(packet, now(), &connection.config().timing);
+    drop(link);
+    match reaction {
+        Reaction::Deliver(message) => delivery.deliver(message),
+        Reaction::Pong => connection.queue_control(&frame(Opcode::Text, b"3")),
+        Reaction::Ignore => {}
+        Reaction::Close(CloseReason::TransportError) if heartbeat => {
+            return Err(Closed::error(CloseCause::HeartbeatDirection));
+        }
+        Reaction::Close(reason) => return Err(Closed { reason, cause: CloseCause::Peer }),
+    }
+    Ok(())
+}
+
+/// What ends a connection that broke the WebSocket protocol.
+fn refuse(connection: &Connection, error: &ProtocolError) -> Closed {
+    let code = error.close_code();
+    connection.link().lock().close_code = Some(code);
+    tracing::debug!(sid = %connection.log_id(), %error, "WebSocket protocol broken");
+    Closed::error(if code == 1009 { CloseCause::TooLarge } else { CloseCause::Malformed })
+}
+
+/// The orderly end of a WebSocket: everything out, then wait until the peer has closed too.
+///
+/// Closing at once would make the kernel reset the connection if there is unread input, and the peer lose our last words.
+pub(crate) async fn end(mut reader: Reader, mut writer: Writer, mut outbox: Outbox) -> io::Result<()> {
+    poll_fn(|cx| writer.poll_write(cx, &mut outbox)).await?;
+    poll_fn(|cx| writer.poll_shutdown(cx)).await?;
+    let mut unwanted = [0; 512];
+    while poll_fn(|cx| reader.poll_read(cx, &mut unwanted)).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! The engine: its sessions, its tasks, its end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sockeye_protocol::engine::{Open, Packet, Query, Session, Transport};
+use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::close::{CloseCause, Closed};
+use crate::config::{ConfigError, EngineConfig};
+use crate::connection::Connection;
+use crate::driver::{self, Driver};
+use crate::handshake::Handshake;
+use crate::inbox::Acceptor;
+use crate::outbox::Outbox;
+use crate::sessions::Sessions;
+use crate::upgrade::Socket;
+use crate::worker::{Worker, Writes, now};
+
+/// An Engine.IO server. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) config: EngineConfig,
+    pub(crate) sessions: Sessions,
+    acceptor: Arc<dyn Acceptor>,
+    /// For connections of threads that have no worker of their own.
+    worker: Arc<Worker>,
+    tasks: TaskTracker,
+    /// The workers' own tasks, which end last.
+    workers: TaskTracker,
+    /// No new sessions.
+    closing: AtomicBool,
+    /// Ends accepting.
+    stop_listening: CancellationToken,
+    /// Ends whatever still runs.
+    abort: CancellationToken,
+}
+
+/// How [`Engine::close`] ends the connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// The connections are closed in random order over this time, so that not all clients return at once.
+    ///
+    /// Default: 500 ms.
+    pub spread: Duration,
+    /// Whatever still runs this long after the last of them was closed is aborted. Default: 3 s.
+    pub grace: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { spread: Duration::from_millis(500), grace: Duration::from_secs(3) }
+    }
+}
+
+impl Engine {
+    /// An engine that gives its connections to `acceptor`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that can't be used.
+    pub fn new(config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Result<Self, ConfigError> {
+        Ok(Self(Arc::new(Shared {
+            config: config.check()?,
+            sessions: Sessions::default(),
+            acceptor,
+            worker: Worker::new(Writes::ByConnection),
+            tasks: TaskTracker::new(),
+            workers: TaskTracker::new(),
+            closing: AtomicBool::new(false),
+            stop_listening: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        })))
+    }
+
+    /// How many sessions are open.
+    pub fn connections(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    pub(crate) fn config(&self) -> &EngineConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Is cancelled when no more connections are to be accepted.
+    pub fn stop_listening(&self) -> &CancellationToken {
+        &self.0.stop_listening
+    }
+
+    /// Runs a future on the present runtime; [`close`](Self::close) waits for it within the grace, then drops it.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(self.0.abort.clone().run_until_cancelled_owned(future));
+    }
+
+    /// Makes a worker for the event loop of this thread, which must be a current-thread runtime of its own.
+    ///
+    /// Connections opened on this thread are then written by that worker once a turn.
+    pub(crate) fn install_worker(&self) {
+        let worker = Worker::new(Writes::ByWorker);
+        worker.install();
+        worker.start(&self.0.workers, &self.0.abort);
+    }
+
+    pub(crate) fn new_connection(&self, query: &Query, transport: Transport, handshake: Handshake) -> Connection {
+        let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
+        worker.start(&self.0.workers, &self.0.abort);
+        let session = Session::new(query.protocol, transport, now(), &self.0.config.timing);
+        let connection =
+            Connection::new(self.0.clone(), worker, Sessions::new_id(), query.peer(), handshake, session);
+        self.0.sessions.insert(connection.clone());
+        connection.rearm();
+        tracing::debug!(sid = %connection.log_id(), transport = transport.name(), protocol = ?query.protocol, "opened");
+        connection
+    }
+
+    pub(crate) fn open_packet(&self, connection: &Connection, transport: Transport) -> Packet<'static> {
+        let Shared { config, .. } = &*self.0;
+        let open = Open {
+            sid: connection.id(),
+            upgrades: config.upgrades(transport),
+            ping_interval: config.timing.ping_interval,
+            ping_timeout: config.timing.ping_timeout,
+            max_payload: config.max_payload,
+        };
+        Packet::Open(open.to_json().into())
+    }
+
+    /// Gives the connection to the layer above.
+    pub(crate) fn accept(&self, connection: &Connection) {
+        let receiver = self.0.acceptor.accept(connection.clone());
+        connection.inbox().lock().install(receiver);
+        // A session that was closed while it was being accepted still has to tell.
+        drop(crate::inbox::Delivery::begin(connection));
+    }
+
+    fn decoder(&self) -> Decoder {
+        Decoder::new(Role::Server, Limits::default().max_message(self.0.config.max_payload))
+    }
+
+    /// A session that begins on WebSocket.
+    pub(crate) fn start_websocket(&self, query: &Query, mut handshake: Handshake, socket: Socket) {
+        if let Some(address) = socket.address {
+            handshake.set_address(address);
+        }
+        let connection = self.new_connection(query, Transport::WebSocket, handshake);
+        let (reader, writer) = socket.io;
+        let mut open = Vec::new();
+        self.open_packet(&connection, Transport::WebSocket).write_text(query.protocol, &mut open);
+        connection.cork();
+        {
+            let mut link = connection.link().lock();
+            link.writer = Some(writer);
+            link.outbox.push_owned(frame(Opcode::Text, &open));
+        }
+        self.accept(&connection);
+        let driver = Driver::active(connection, reader, self.decoder());
+        self.spawn(driver.run(socket.first));
+    }
+
+    /// A transport that wants to take over a session.
+    pub(crate) fn start_probe(&self, connection: Connection, attempt: u32, socket: Socket) {
+        let driver = Driver::probing(connection, attempt, socket.io, self.decoder());
+        self.spawn(driver.run(socket.first));
+    }
+
+    /// Closes a WebSocket that has no session.
+    pub(crate) async fn close_at_once(&self, socket: Socket) {
+        let (reader, writer) = socket.io;
+        let mut outbox = Outbox::default();
+        outbox.push_control(&frame(Opcode::Close, &[]));
+        let _ = tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await;
+    }
+
+    /// Ends the engine: no new sessions, every connection closed with what waits sent, every task at its end.
+    ///
+    /// Clients see a lost connection and come back, to another node if there is one.
+    /// Returns when all is over, at the latest after [`Drain::spread`] and [`Drain::grace`].
+    pub async fn close(&self, drain: Drain) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.0.stop_listening.cancel();
+        let mut connections = self.0.sessions.all();
+        shuffle(&mut connections);
+        let pause = drain.spread / u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
+        let start = tokio::time::Instant::now();
+        for (position, connection) in (0_u32..).zip(connections) {
+            tokio::time::sleep_until(start + pause * position).await;
+            connection.close(Closed::forced(CloseCause::Shutdown));
+        }
+        self.0.tasks.close();
+        self.0.workers.close();
+        if tokio::time::timeout(drain.grace, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("the grace time is over: aborting what still runs");
+        }
+        self.0.abort.cancel();
+        self.ended().await;
+    }
+
+    /// Waits until the engine has been closed and nothing of it runs any more.
+    pub(crate) async fn ended(&self) {
+        self.0.abort.cancelled().await;
+        self.0.tasks.wait().await;
+        self.0.workers.wait().await;
+    }
+}
+
+fn shuffle<T>(list: &mut [T]) {
+    use rand::seq::SliceRandom;
+    list.shuffle(&mut rand::rng());
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("connections", &self.connections()).finish_non_exhaustive()
+    }
+}

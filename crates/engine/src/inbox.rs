@@ -1,0 +1,123 @@
+//! What comes in on one connection, handed over in order and never twice at once.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sockeye_protocol::engine::Message;
+
+use crate::close::{CloseCause, Closed};
+use crate::connection::Connection;
+
+/// What the layer above makes of one connection: it is called in order, never twice at once.
+pub trait Receiver: Send + 'static {
+    /// A message came. It must not block: whatever takes time belongs into a task of its own.
+    fn receive(&mut self, message: Message<'_>);
+
+    /// The connection has ended; nothing is called after this.
+    fn closed(&mut self, closed: Closed);
+}
+
+/// Who gives a [`Receiver`] to each new connection.
+pub trait Acceptor: Send + Sync + 'static {
+    /// A session has been opened; what is sent from here on follows the open packet.
+    fn accept(&self, connection: Connection) -> Box<dyn Receiver>;
+}
+
+/// Holds the receiver while nobody is delivering to it.
+///
+/// Messages of one session may come from two transports at once, and closing may come from anywhere. Whoever finds
+/// the receiver here takes it out and delivers; whoever does not leaves what he has for the one who did.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    receiver: Option<Box<dyn Receiver>>,
+    waiting: VecDeque<Message<'static>>,
+    waiting_bytes: usize,
+    closed: Option<Closed>,
+}
+
+impl Inbox {
+    /// Puts the receiver in, at the beginning.
+    pub(crate) fn install(&mut self, receiver: Box<dyn Receiver>) {
+        self.receiver = Some(receiver);
+    }
+}
+
+/// A run of messages from one read or one request body.
+pub(crate) struct Delivery<'c> {
+    connection: &'c Connection,
+    receiver: Option<Box<dyn Receiver>>,
+}
+
+impl<'c> Delivery<'c> {
+    pub(crate) fn begin(connection: &'c Connection) -> Self {
+        Self { connection, receiver: connection.inbox().lock().receiver.take() }
+    }
+
+    /// Hands a message over, or leaves it for whoever is delivering now.
+    pub(crate) fn deliver(&mut self, message: Message<'_>) {
+        match &mut self.receiver {
+            Some(receiver) => Self::guarded(self.connection, || receiver.receive(message)),
+            None => self.leave(message),
+        }
+    }
+
+    fn leave(&self, message: Message<'_>) {
+        let message = match message {
+            Message::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
+            Message::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
+        };
+        let mut inbox = self.connection.inbox().lock();
+        inbox.waiting_bytes += len(&message);
+        inbox.waiting.push_back(message);
+        let overflow = inbox.waiting_bytes > self.connection.config().max_payload.saturating_mul(2);
+        drop(inbox);
+        if overflow {
+            // Only a client that talks over two transports at once gets here.
+            self.connection.close(Closed::error(CloseCause::Overlap));
+        }
+    }
+
+    /// A panic in the layer above ends this connection and no other.
+    fn guarded(connection: &Connection, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            tracing::error!(sid = %connection.log_id(), "receiver panicked: closing its connection");
+            connection.close(Closed::forced(CloseCause::Panic));
+        }
+    }
+}
+
+impl Drop for Delivery<'_> {
+    /// Hands over what others left meanwhile, the close last, and puts the receiver back.
+    fn drop(&mut self) {
+        let Some(mut receiver) = self.receiver.take() else { return };
+        loop {
+            let mut inbox = self.connection.inbox().lock();
+            if let Some(message) = inbox.waiting.pop_front() {
+                inbox.waiting_bytes -= len(&message);
+                drop(inbox);
+                Self::guarded(self.connection, || receiver.receive(message));
+            } else if let Some(closed) = inbox.closed.take() {
+                drop(inbox);
+                Self::guarded(self.connection, || receiver.closed(closed));
+                return;
+            } else {
+                inbox.receiver = Some(receiver);
+                return;
+            }
+        }
+    }
+}
+
+/// Tells the receiver that its connection has ended, now or when the present delivery is done.
+pub(crate) fn deliver_close(connection: &Connection, closed: Closed) {
+    connection.inbox().lock().closed = Some(closed);
+    drop(Delivery::begin(connection));
+}
+
+fn len(message: &Message<'_>) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) => bytes.len(),
+    }
+}

@@ -1,0 +1,149 @@
+//! Plain listening: one event loop of one thread per core, each with its own connections.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::handshake::PeerAddress;
+
+/// How long a client may take from its connection, or its last request, to the end of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes that a request's head may have.
+const MAX_HEAD: usize = 64 * 1024;
+/// How long accepting rests when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound address whose connections are not accepted yet; clients that connect wait.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Binds an address; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// What the system says, if the address can't be bound: in use, not allowed, not ours.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self(tokio::net::TcpListener::bind(address).await?.into_std()?))
+    }
+
+    /// The address, with the port that was taken.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Engine {
+    /// Accepts connections on `threads` event loops of one thread each, and has `answer` answer their requests.
+    ///
+    /// Each connection stays on the thread that accepted it. What `answer` waits for should not block its thread.
+    /// Ends when the engine is [closed](Self::close); if the future is dropped, accepting ends, open connections live on.
+    ///
+    /// # Errors
+    /// What the system says, if a thread or an event loop can't be started.
+    pub async fn listen<A, F, B>(&self, listener: Listener, threads: NonZeroUsize, answer: A) -> io::Result<()>
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        let stop = self.stop_listening().child_token();
+        let _stop_when_dropped = stop.clone().drop_guard();
+        let mut running = Vec::new();
+        for number in 0..threads.get() {
+            let listener = listener.0.try_clone()?;
+            let event_loop = EventLoop { engine: self.clone(), stop: stop.clone(), answer: answer.clone() };
+            let thread = thread::Builder::new().name(format!("sockeye-{number}"));
+            running.push(thread.spawn(move || event_loop.run(listener))?);
+        }
+        // The last handle of the socket has to go with the threads, so that the port is free afterwards.
+        drop(listener);
+        let ended = tokio::task::spawn_blocking(move || running.into_iter().try_for_each(join));
+        ended.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+fn join(thread: thread::JoinHandle<io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop panicked")))
+}
+
+#[derive(Clone)]
+struct EventLoop<A> {
+    engine: Engine,
+    stop: CancellationToken,
+    answer: A,
+}
+
+impl<A, F, B> EventLoop<A>
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    fn run(self, listener: TcpListener) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            self.engine.install_worker();
+            self.stop.run_until_cancelled(self.accept(&listener)).await;
+            drop(listener);
+            self.engine.ended().await;
+            Ok(())
+        })
+    }
+
+    async fn accept(&self, listener: &tokio::net::TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.engine.spawn(self.clone().serve(stream, peer)),
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept connections at the moment");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let Self { answer, stop, .. } = self;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(PeerAddress(peer));
+            let response = answer(request);
+            async move { Ok::<_, std::convert::Infallible>(response.await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%peer, %error, "HTTP connection ended");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What waits to be sent on one connection.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+use sockeye_websocket::{Frames, frames};
+
+/// Whole WebSocket frames in the order of sending, whatever the transport: polling unwraps them again.
+///
+/// Frames shared with other connections are held by reference; small frames of this connection alone are gathered in
+/// one buffer, so that a turn's answers leave in one piece. While empty it has no heap.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// Heartbeats and other control frames: they go between two data frames, ahead of all that waits.
+    control: Vec<u8>,
+    control_written: usize,
+    /// The frames that are being sent.
+    front: Bytes,
+    front_written: usize,
+    queue: VecDeque<Bytes>,
+    /// The newest frames, still open for more.
+    tail: Vec<u8>,
+    /// How many bytes wait, control frames not counted.
+    len: usize,
+}
+
+/// Control frames beyond this many bytes are dropped: a peer that makes us answer without reading gets no more answers.
+const MAX_CONTROL: usize = 1024;
+/// From this size on a frame gets a place of its own instead of being copied behind others.
+const COPY_BELOW: usize = 512;
+/// A buffer that grew larger than this is given back instead of being kept for the next connection.
+const MAX_SPARE: usize = 64 * 1024;
+/// How many pieces one write takes.
+const MAX_PIECES: usize = 16;
+
+thread_local! {
+    /// One buffer per worker for the frames of a turn: a connection borrows it until they are written.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.control.is_empty()
+    }
+
+    /// How many bytes of data wait.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Queues frames that other connections share.
+    pub(crate) fn push_shared(&mut self, frames: &Bytes) {
+        if self.len == 0 {
+            self.front = frames.clone();
+            self.len = frames.len();
+        } else if frames.len() < COPY_BELOW {
+            self.push_copied(&[frames]);
+        } else {
+            self.push_owned(frames.clone());
+        }
+    }
+
+    /// Queues frames that this outbox may keep.
+    pub(crate) fn push_owned(&mut self, frames: Bytes) {
+        self.len += frames.len();
+        self.close_tail();
+        self.queue.push_back(frames);
+    }
+
+    /// Queues frames by copying them, given in parts that belong together.
+    pub(crate) fn push_copied(&mut self, parts: &[&[u8]]) {
+        if self.tail.capacity() == 0 {
+            self.tail = SPARE.take();
+        }
+        for part in parts {
+            self.tail.extend_from_slice(part);
+            self.len += part.len();
+        }
+        if self.tail.len() > MAX_SPARE {
+            self.close_tail();
+        }
+    }
+
+    /// Queues a control frame ahead of the data.
+    pub(crate) fn push_control(&mut self, frame: &[u8]) {
+        if self.control.len() + frame.len() <= MAX_CONTROL {
+            self.control.extend_from_slice(frame);
+        }
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.queue.push_back(std::mem::take(&mut self.tail).into());
+        }
+    }
+
+    /// Writes as much as `write` takes, which is called until it took nothing more or all is written.
+    ///
+    /// Returns how many bytes it took; `WouldBlock` is no error here: what is left then waits.
+    ///
+    /// # Errors
+    /// What `write` fails with otherwise. Nothing can be sent any more then.
+    pub(crate) fn write_to(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut total = 0;
+        while !self.is_empty() {
+            match self.write_once(&mut write) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    total += written;
+                    self.advance(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
+
+    fn write_once(&self, write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize> {
+        let mut pieces = [IoSlice::new(&[]); MAX_PIECES];
+        let mut count = 0;
+        let control = &self.control[self.control_written..];
+        let front = &self.front[self.front_written..];
+        let head = if self.control_goes_first() { [control, front] } else { [front, control] };
+        let waiting = self.queue.iter().map(|frames| &frames[..]).take(MAX_PIECES - 3);
+        let all_fit = self.queue.len() <= MAX_PIECES - 3;
+        let tail = all_fit.then_some(&self.tail[..]);
+        for piece in head.into_iter().chain(waiting).chain(tail).filter(|piece| !piece.is_empty()) {
+            pieces[count] = IoSlice::new(piece);
+            count += 1;
+        }
+        write(&pieces[..count])
+    }
+
+    /// Control frames may not cut a data frame in two, nor be cut themselves.
+    fn control_goes_first(&self) -> bool {
+        self.front_written == 0 || self.control_written > 0
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        if written == self.len + self.control.len() - self.control_written {
+            return self.all_written();
+        }
+        if self.control_goes_first() {
+            written = self.advance_control(written);
+            written = self.advance_front(written);
+        } else {
+            written = self.advance_front(written);
+            if self.front.is_empty() {
+                written = self.advance_control(written);
+            }
+        }
+        while written > 0 {
+            if self.front.is_empty() {
+                self.next_front();
+            }
+            written = self.advance_front(written);
+        }
+    }
+
+    fn advance_control(&mut self, written: usize) -> usize {
+        let taken = written.min(self.control.len() - self.control_written);
+        self.control_written += taken;
+        if self.control_written == self.control.len() {
+            self.control = Vec::new();
+            self.control_written = 0;
+        }
+        written - taken
+    }
+
+    fn advance_front(&mut self, written: usize) -> usize {
+        let taken = written.min(self.front.len() - self.front_written);
+        self.front_written += taken;
+        self.len -= taken;
+        if self.front_written == self.front.len() {
+            self.front = Bytes::new();
+            self.front_written = 0;
+        }
+        written - taken
+    }
+
+    /// Brings what comes next to the front. The tail is cut loose only if it could not be written whole.
+    fn next_front(&mut self) {
+        if let Some(next) = self.queue.pop_front() {
+            self.front = next;
+        } else {
+            self.front = std::mem::take(&mut self.tail).into();
+        }
+    }
+
+    /// Leaves no heap behind, but a spare buffer for the worker.
+    fn all_written(&mut self) {
+        let mut tail = std::mem::take(self).tail;
+        if (1..=MAX_SPARE).contains(&tail.capacity()) {
+            tail.clear();
+            SPARE.set(tail);
+        }
+    }
+
+    /// Drops what has not begun to leave: only the rest of a frame that is half out stays.
+    pub(crate) fn keep_partial(&mut self) {
+        let control_is_partial = self.control_written > 0;
+        let front_is_partial = self.front_written > 0;
+        let old = std::mem::take(self);
+        if control_is_partial {
+            self.control = old.control;
+            self.control_written = old.control_written;
+        }
+        if front_is_partial {
+            self.len = old.front.len() - old.front_written;
+            self.front = old.front;
+            self.front_written = old.front_written;
+        }
+    }
+
+    /// Takes everything, for a transport that wants packets instead of frames.
+    pub(crate) fn take(&mut self) -> Taken {
+        debug_assert!(self.front_written == 0 && self.control_written == 0, "polling never writes frames");
+        let mut taken = Taken(Vec::with_capacity(self.queue.len() + 3));
+        taken.0.push(std::mem::take(&mut self.control).into());
+        taken.0.push(std::mem::take(&mut self.front));
+        taken.0.extend(std::mem::take(&mut self.queue));
+        taken.0.push(std::mem::take(&mut self.tail).into());
+        self.len = 0;
+        taken
+    }
+}
+
+/// All that waited in an outbox.
+pub(crate) struct Taken(Vec<Bytes>);
+
+impl Taken {
+    /// The frames in the order of sending.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = <Frames<'_> as Iterator>::Item> + Clone {
+        self.0.iter().flat_map(|bytes| frames(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sockeye_websocket::{Opcode, frame};
+
+    use super::*;
+
+    fn text(payload: &str) -> Bytes {
+        frame(Opcode::Text, payload.as_bytes())
+    }
+
+    /// A kernel that takes `budget` bytes, `most` at a time.
+    fn drain(outbox: &mut Outbox, budget: usize, most: usize, wire: &mut Vec<u8>) -> usize {
+        let mut left = budget;
+        let write = |pieces: &[IoSlice<'_>]| {
+            if left == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let mut took = 0;
+            for piece in pieces {
+                let now = piece.len().min(left).min(most - took);
+                wire.extend_from_slice(&piece[..now]);
+                took += now;
+                left -= now;
+            }
+            Ok(took)
+        };
+        outbox.write_to(write).unwrap()
+    }
+
+    fn payloads(wire: &[u8]) -> Vec<String> {
+        frames(wire).map(|(_, payload)| String::from_utf8_lossy(payload).into_owned()).collect()
+    }
+
+    #[test]
+    fn frames_leave_in_order_whatever_their_kind() {
+        let mut outbox = Outbox::default();
+        let large = "x".repeat(3000);
+        outbox.push_copied(&[&text("a")]);
+        outbox.push_shared(&text("b"));
+        outbox.push_shared(&text(&large));
+        outbox.push_copied(&[&text("c")]);
+        outbox.push_owned(text("d"));
+        let mut wire = Vec::new();
+        drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
+        assert_eq!(payloads(&wire), ["a", "b", &large, "c", "d"]);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn any_split_of_the_writes_gives_the_same_bytes() {
+        for most in 1..40 {
+            let mut outbox = Outbox::default();
+            let mut wire = Vec::new();
+            let large = "y".repeat(600);
+            outbox.push_shared(&text("first"));
+            drain(&mut outbox, 3, most, &mut wire);
+            outbox.push_control(&text("2"));
+            outbox.push_shared(&text(&large));
+            outbox.push_copied(&[&text("z")]);
+            while !outbox.is_empty() {
+                drain(&mut outbox, 7, most, &mut wire);
+            }
+            assert_eq!(payloads(&wire), ["first", "2", &large, "z"], "{most} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn a_ping_overtakes_what_waits_but_cuts_no_frame() {
+        let mut outbox = Outbox::default();
+        let mut wire = Vec::new();
+        outbox.push_shared(&text("first"));
+        outbox.push_shared(&text("second"));
+        drain(&mut outbox, 2, 2, &mut wire);
+        outbox.push_control(&text("2"));
+        drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
+        assert_eq!(payloads(&wire), ["first", "2", "second"]);
+    }
+
+    #[test]
+    fn an_empty_outbox_has_no_heap() {
+        let mut outbox = Outbox::default();
+        for _ in 0..100 {
+            outbox.push_owned(text("some frame"));
+            outbox.push_copied(&[&text("another")]);
+        }
+        drain(&mut outbox, usize::MAX, usize::MAX, &mut Vec::new());
+        assert_eq!((outbox.queue.capacity(), outbox.tail.capacity(), outbox.control.capacity()), (0, 0, 0));
+    }
+
+    #[test]
+    fn control_frames_are_bounded() {
+        let mut outbox = Outbox::default();
+        for _ in 0..10_000 {
+            outbox.push_control(&text("3"));
+        }
+        assert!(outbox.control.len() <= MAX_CONTROL);
+    }
+
+    #[test]
+    fn taking_everything_empties_it() {
+        let mut outbox = Outbox::default();
+        outbox.push_copied(&[&text("a")]);
+        outbox.push_control(&text("2"));
+        outbox.push_shared(&text("b"));
+        let taken = outbox.take();
+        let payloads: Vec<&[u8]> = taken.frames().map(|(_, payload)| payload).collect();
+        assert_eq!(payloads, [&b"2"[..], b"a", b"b"]);
+        assert!(outbox.is_empty() && outbox.len() == 0);
+    }
+}

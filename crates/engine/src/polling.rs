@@ -1,0 +1,227 @@
+//! The polling transport: one request that waits for packets, one that brings some.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sockeye_protocol::engine::{
+    BodyKind, EncodedPayload, Packet, Protocol, Transport, decode_payload, encode_payload,
+};
+use sockeye_websocket::Opcode;
+
+use crate::body::Body;
+use crate::close::{CloseCause, Closed};
+use crate::connection::{Connection, PendingPoll};
+use crate::driver;
+use crate::inbox::Delivery;
+use crate::outbox::Taken;
+
+/// A GET request: it ends when there is something to send, or the session ends.
+pub(crate) struct PollRequest {
+    connection: Connection,
+    answered: bool,
+}
+
+impl PollRequest {
+    /// Registers the request as the session's pending poll.
+    ///
+    /// # Errors
+    /// The answer to a second poll; the session ends.
+    pub(crate) fn begin(connection: Connection) -> Result<Self, Response<Body>> {
+        let mut link = connection.link().lock();
+        if !matches!(link.poll, PendingPoll::None) {
+            drop(link);
+            connection.close(Closed::error(CloseCause::Overlap));
+            return Err(empty(StatusCode::BAD_REQUEST));
+        }
+        link.poll = PendingPoll::Waiting(None);
+        drop(link);
+        Ok(Self { connection, answered: false })
+    }
+
+    fn answer(&mut self, payload: EncodedPayload) -> Poll<Response<Body>> {
+        self.answered = true;
+        Poll::Ready(packets(payload))
+    }
+}
+
+impl Future for PollRequest {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let connection = self.connection.clone();
+        let mut link = connection.link().lock();
+        if let Some(closed) = link.closed {
+            let last = if closed == Closed::by_peer() { Packet::Noop } else { Packet::Close };
+            let orderly = closed.is_orderly();
+            link.poll = PendingPoll::None;
+            let taken = link.outbox.take();
+            drop(link);
+            connection.forget();
+            return self.answer(encode(&connection, orderly.then_some(&taken), Some(last)));
+        }
+        let upgraded = link.session.transport() != Transport::Polling;
+        if !link.outbox.is_empty() && !upgraded {
+            link.poll = PendingPoll::None;
+            let taken = link.outbox.take();
+            link.note_progress(true, &connection.config().outbox);
+            drop(link);
+            return self.answer(encode(&connection, Some(&taken), None));
+        }
+        if upgraded || matches!(link.poll, PendingPoll::Release(_)) {
+            link.poll = PendingPoll::None;
+            drop(link);
+            return self.answer(encode(&connection, None, Some(Packet::Noop)));
+        }
+        link.poll = PendingPoll::Waiting(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for PollRequest {
+    /// The client gave up, or the connection broke: what we would send next might be lost, so the session ends.
+    fn drop(&mut self) {
+        if !self.answered {
+            self.connection.link().lock().poll = PendingPoll::None;
+            self.connection.close(Closed::lost());
+        }
+    }
+}
+
+/// The first answer of a session, which carries its open packet.
+pub(crate) fn first(connection: &Connection, open: Packet<'_>) -> Response<Body> {
+    packets(encode_packets(connection, std::iter::once(open)))
+}
+
+/// A POST request while it is being received and delivered.
+struct Posting {
+    connection: Connection,
+    done: bool,
+}
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        self.connection.link().lock().posting = false;
+        if !self.done {
+            self.connection.close(Closed::lost());
+        }
+    }
+}
+
+/// Takes the packets of a POST request. It is answered once reading from this client is allowed again.
+pub(crate) async fn post<B>(connection: Connection, headers: &HeaderMap, body: B) -> Response<Body>
+where
+    B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let kind = if content_type.starts_with(b"application/octet-stream") { BodyKind::Binary } else { BodyKind::Text };
+    let refusal = {
+        let mut link = connection.link().lock();
+        if std::mem::replace(&mut link.posting, true) {
+            Some(CloseCause::Overlap)
+        } else if kind == BodyKind::Binary && connection.protocol() == Protocol::V4 {
+            link.posting = false;
+            Some(CloseCause::ContentType)
+        } else {
+            None
+        }
+    };
+    if let Some(cause) = refusal {
+        connection.close(Closed::error(cause));
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let mut posting = Posting { connection, done: false };
+    let limit = posting.connection.config().max_payload;
+    let body = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            tracing::debug!(sid = %posting.connection.log_id(), limit, "request body exceeds `max_payload`");
+            // The session goes on, as in Node's server: the client decides what a 413 means to it.
+            posting.done = true;
+            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        // Cut off: the guard ends the session.
+        Err(_) => return empty(StatusCode::BAD_REQUEST),
+    };
+    let taken = take(&posting.connection, kind, &body);
+    posting.done = true;
+    if let Err(closed) = taken {
+        posting.connection.close(closed);
+    } else {
+        Resumed(&posting.connection).await;
+    }
+    ok()
+}
+
+fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
+    let mut delivery = Delivery::begin(connection);
+    for packet in decode_payload(connection.protocol(), kind, body) {
+        driver::receive(connection, &mut delivery, packet.map_err(|_| Closed::malformed())?)?;
+    }
+    Ok(())
+}
+
+/// Waits while reading from the client is paused.
+struct Resumed<'c>(&'c Connection);
+
+impl Future for Resumed<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut link = self.0.link().lock();
+        if !link.paused || link.closed.is_some() {
+            return Poll::Ready(());
+        }
+        link.resumed = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn encode(connection: &Connection, taken: Option<&Taken>, last: Option<Packet<'_>>) -> EncodedPayload {
+    let protocol = connection.protocol();
+    let queued = taken.into_iter().flat_map(Taken::frames).filter_map(|(opcode, payload)| packet(protocol, opcode, payload));
+    encode_packets(connection, queued.chain(last))
+}
+
+fn encode_packets<'p>(connection: &Connection, packets: impl Iterator<Item = Packet<'p>> + Clone) -> EncodedPayload {
+    encode_payload(connection.protocol(), connection.peer_encoding(), packets)
+}
+
+/// Unwraps one of our own frames.
+fn packet(protocol: Protocol, opcode: Opcode, payload: &[u8]) -> Option<Packet<'_>> {
+    match opcode {
+        Opcode::Text => Packet::decode_text(protocol, std::str::from_utf8(payload).ok()?.into()).ok(),
+        Opcode::Binary => Packet::decode_binary(protocol, payload.into()).ok(),
+        // Of no use to a polling client.
+        Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => None,
+    }
+}
+
+fn packets(payload: EncodedPayload) -> Response<Body> {
+    let content_type = match payload.kind {
+        BodyKind::Text => "text/plain; charset=UTF-8",
+        BodyKind::Binary => "application/octet-stream",
+    };
+    let mut response = Response::new(Body::from(payload.body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+fn ok() -> Response<Body> {
+    let mut response = Response::new(Body::from("ok"));
+    // Not text/plain, so that no browser offers the answer as a download.
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html"));
+    response
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,190 @@
+//! Which part of the engine answers a request.
+
+use bytes::Buf;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use sockeye_protocol::engine::{
+    BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify,
+    verify_protocol,
+};
+
+use crate::body::Body;
+use crate::connection::Connection;
+use crate::engine::Engine;
+use crate::handshake::Handshake;
+use crate::polling::{self, PollRequest};
+use crate::upgrade;
+
+impl Engine {
+    /// Whether requests for this path are the engine's: its own path, with or without a slash at the end.
+    pub fn owns(&self, path: &str) -> bool {
+        path.strip_prefix(&self.config().path).is_some_and(|rest| rest.is_empty() || rest == "/")
+    }
+
+    /// Answers a request whose path the engine [owns](Self::owns).
+    ///
+    /// It must run on a Tokio runtime. An answer to a poll comes when there is something to send; to drop the future
+    /// before means that the client is gone, and ends its session.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let (mut head, body) = request.into_parts();
+        let query = Query::parse(head.uri.query().unwrap_or_default());
+        let wants_upgrade = is_upgrade(&head);
+        let on_upgrade = wants_upgrade.then(|| head.extensions.remove::<OnUpgrade>()).flatten();
+        let intent = match self.verify(&head, &query, wants_upgrade) {
+            Ok(intent) => intent,
+            Err(refusal) => return refuse(&refusal, wants_upgrade),
+        };
+        if self.is_closing() && matches!(intent, Intent::Open { .. }) {
+            return polling::empty(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        match (intent, on_upgrade) {
+            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(&head, &query).await,
+            (Intent::Continue(sid), None) => self.poll_or_post(&sid, &head, body).await,
+            (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
+                self.open_websocket(&head, &query, on_upgrade)
+            }
+            (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &head, on_upgrade),
+            (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, Some(on_upgrade)) => {
+                self.accept_and_close(&head, on_upgrade)
+            }
+            (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, None) => {
+                tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
+                refuse(&Refusal::BadRequest(BadRequest::TransportHandshake), wants_upgrade)
+            }
+        }
+    }
+
+    fn verify(&self, head: &Parts, query: &Query, upgrade: bool) -> Result<Intent, Refusal> {
+        let request = RequestHead {
+            get: head.method == Method::GET,
+            upgrade,
+            origin: head.headers.get(header::ORIGIN).map(HeaderValue::as_bytes),
+            query,
+        };
+        let settings = VerifySettings { transports: &self.config().transports };
+        let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
+        if matches!(intent, Intent::Open { .. }) {
+            verify_protocol(query.protocol, self.config().protocols)?;
+        }
+        Ok(intent)
+    }
+
+    async fn open_polling(&self, head: &Parts, query: &Query) -> Response<Body> {
+        let connection = self.new_connection(query, Transport::Polling, Handshake::new(head));
+        let open = self.open_packet(&connection, Transport::Polling);
+        let response = polling::first(&connection, open);
+        self.accept(&connection);
+        response
+    }
+
+    async fn poll_or_post<B>(&self, sid: &SessionId, head: &Parts, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let Some(connection) = self.sessions().get(sid) else { return refuse(&Refusal::UnknownSession, false) };
+        match head.method {
+            Method::GET => match PollRequest::begin(connection) {
+                Ok(poll) => poll.await,
+                Err(response) => response,
+            },
+            Method::POST => polling::post(connection, &head.headers, body).await,
+            _ => polling::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn open_websocket(&self, head: &Parts, query: &Query, on_upgrade: OnUpgrade) -> Response<Body> {
+        let response = match upgrade::answer(&head.headers) {
+            Ok(response) => response,
+            Err(response) => return response,
+        };
+        let (engine, query, handshake) = (self.clone(), query.clone(), Handshake::new(head));
+        self.spawn(async move {
+            if let Ok(upgraded) = on_upgrade.await {
+                engine.start_websocket(&query, handshake, upgrade::take_apart(upgraded));
+            }
+        });
+        response
+    }
+
+    fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
+        let response = match upgrade::answer(&head.headers) {
+            Ok(response) => response,
+            Err(response) => return response,
+        };
+        let Some(connection) = self.sessions().get(sid) else { return refuse(&Refusal::UnknownSession, true) };
+        match connection.begin_upgrade() {
+            Ok(attempt) => {
+                let engine = self.clone();
+                self.spawn(async move {
+                    match on_upgrade.await {
+                        Ok(upgraded) => engine.start_probe(connection, attempt, upgrade::take_apart(upgraded)),
+                        Err(_) => connection.upgrade_failed(attempt),
+                    }
+                });
+                response
+            }
+            Err(refused) => {
+                tracing::debug!(%refused, "upgrade refused");
+                self.accept_and_close(head, on_upgrade)
+            }
+        }
+    }
+
+    /// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.
+    fn accept_and_close(&self, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
+        let response = match upgrade::answer(&head.headers) {
+            Ok(response) => response,
+            Err(response) => return response,
+        };
+        let engine = self.clone();
+        self.spawn(async move {
+            if let Ok(upgraded) = on_upgrade.await {
+                engine.close_at_once(upgrade::take_apart(upgraded)).await;
+            }
+        });
+        response
+    }
+}
+
+fn is_upgrade(head: &Parts) -> bool {
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    head.headers.get(header::UPGRADE).is_some_and(websocket)
+}
+
+fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {
+    tracing::debug!(code = refusal.code(), context = ?refusal, "request refused");
+    if upgrade {
+        return upgrade::refused(refusal.message());
+    }
+    let mut response = Response::new(Body::from(refusal.body().into_bytes()));
+    *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// For the layer above: what an answer to somebody without a session looks like is decided here.
+impl Connection {
+    /// Begins an upgrade and numbers it.
+    pub(crate) fn begin_upgrade(&self) -> Result<u32, sockeye_protocol::engine::UpgradeRefused> {
+        let attempt = {
+            let mut link = self.link().lock();
+            link.session.begin_upgrade(crate::worker::now(), &self.config().timing)?;
+            link.attempt += 1;
+            link.attempt
+        };
+        self.rearm();
+        Ok(attempt)
+    }
+
+    /// The transport of this attempt never came.
+    pub(crate) fn upgrade_failed(&self, attempt: u32) {
+        let mut link = self.link().lock();
+        if link.attempt == attempt {
+            link.session.upgrade_failed();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Finds the session that a request belongs to.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use sockeye_protocol::engine::SessionId;
+
+use crate::connection::Connection;
+
+/// The open sessions by their id.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<SessionId, Connection, RandomState>>);
+
+impl Sessions {
+    /// A new id: 15 random bytes, so that nobody guesses another's.
+    pub(crate) fn new_id() -> SessionId {
+        SessionId::from_random(rand::random())
+    }
+
+    pub(crate) fn insert(&self, connection: Connection) {
+        self.0.lock().insert(connection.id(), connection);
+    }
+
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Connection> {
+        self.0.lock().get(id).cloned()
+    }
+
+    pub(crate) fn remove(&self, id: &SessionId) {
+        let removed = self.0.lock().remove(id);
+        // Dropped here, where the lock is free: it may be the last handle.
+        drop(removed);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Connection> {
+        self.0.lock().values().cloned().collect()
+    }
+}

@@ -1,0 +1,70 @@
+//! From an HTTP request to a WebSocket.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use sockeye_websocket::handshake;
+use tokio::net::TcpStream;
+
+use crate::body::Body;
+use crate::io::{Reader, Writer, split_stream, split_tcp};
+
+/// A byte stream taken from the HTTP server.
+pub(crate) struct Socket {
+    pub(crate) io: (Reader, Writer),
+    /// What the client sent right behind its request.
+    pub(crate) first: Bytes,
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// The answer that turns the connection into a WebSocket.
+///
+/// # Errors
+/// The answer to a request that is no WebSocket handshake.
+pub(crate) fn answer(headers: &HeaderMap) -> Result<Response<Body>, Response<Body>> {
+    match handshake::answer(headers) {
+        Ok(answer) => Ok(answer.map(|()| Body::default())),
+        Err(error) => {
+            let mut response = refused(&error.to_string());
+            *response.status_mut() = error.status();
+            if error.status() == StatusCode::UPGRADE_REQUIRED {
+                response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Err(response)
+        }
+    }
+}
+
+/// The answer to an upgrade request that is refused: its body is the bare message, and the connection ends.
+pub(crate) fn refused(message: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(message.as_bytes().to_vec()));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+/// Takes hyper's upgraded connection apart, so that nothing of the HTTP server stays in memory.
+///
+/// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
+pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return plain(parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => Socket { io: split_stream(TokioIo::new(upgraded)), first: Bytes::new(), address: None },
+    }
+}
+
+fn plain(stream: TcpStream, first: Bytes) -> Socket {
+    // Frames are whole messages; waiting for more of them would only delay them.
+    let _ = stream.set_nodelay(true);
+    let address = stream.peer_addr().ok();
+    Socket { io: split_tcp(stream), first, address }
+}

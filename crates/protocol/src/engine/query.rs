@@ -1,0 +1,103 @@
+use super::{InvalidSessionId, PeerEncoding, Protocol, SessionId, Transport};
+
+/// The parameters of a request's query that Engine.IO knows.
+///
+/// Of a key given twice, the last value counts, as in Node. All others, such as the cache buster `t`, are passed over.
+///
+/// ```
+/// use sockeye_protocol::engine::{Protocol, Query, Transport};
+///
+/// let query = Query::parse("EIO=4&transport=polling&t=abc");
+/// assert_eq!(query.protocol, Protocol::V4);
+/// assert_eq!(query.transport, Some(Transport::Polling));
+/// assert_eq!(query.sid, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// `EIO`: revision of the protocol.
+    pub protocol: Protocol,
+    /// `transport`: none if it is missing or unknown.
+    pub transport: Option<Transport>,
+    /// `sid`: none if missing or empty; an error if no session can have this id.
+    pub sid: Option<Result<SessionId, InvalidSessionId>>,
+    /// `b64`: the client takes text only. Any value but the empty one says so.
+    pub base64: bool,
+    /// `j`: the digits that number a JSONP callback, if the parameter is there.
+    pub jsonp: Option<String>,
+}
+
+impl Query {
+    /// Reads the query, which is what follows the `?` of a target.
+    pub fn parse(query: &str) -> Self {
+        let (mut eio, mut transport, mut sid, mut base64, mut jsonp) = (None, None, None, None, None);
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "EIO" => eio = Some(value),
+                "transport" => transport = Some(value),
+                "sid" => sid = Some(value),
+                "b64" => base64 = Some(value),
+                "j" => jsonp = Some(value),
+                _ => {}
+            }
+        }
+        Self {
+            protocol: Protocol::from_query(eio.as_deref()),
+            transport: transport.and_then(|name| name.parse().ok()),
+            sid: sid.filter(|sid| !sid.is_empty()).map(|sid| sid.parse()),
+            base64: base64.is_some_and(|value| !value.is_empty()),
+            jsonp: jsonp.map(|value| value.chars().filter(char::is_ascii_digit).collect()),
+        }
+    }
+
+    /// What the client can take, by `b64` and `j`.
+    pub fn peer(&self) -> PeerEncoding {
+        if self.base64 || self.jsonp.is_some() { PeerEncoding::TextOnly } else { PeerEncoding::BinaryCapable }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_query_is_revision_3_without_anything() {
+        let query = Query::parse("");
+        assert_eq!(query, Query { protocol: Protocol::V3, transport: None, sid: None, base64: false, jsonp: None });
+        assert_eq!(query.peer(), PeerEncoding::BinaryCapable);
+    }
+
+    #[test]
+    fn the_last_of_two_values_counts() {
+        let query = Query::parse("EIO=3&transport=polling&EIO=4&transport=websocket");
+        assert_eq!((query.protocol, query.transport), (Protocol::V4, Some(Transport::WebSocket)));
+        assert_eq!(Query::parse("transport=polling&transport=constructor").transport, None);
+    }
+
+    #[test]
+    fn any_value_of_b64_but_the_empty_one_is_yes() {
+        assert!(Query::parse("b64=1").base64);
+        assert!(Query::parse("b64=0").base64);
+        assert!(Query::parse("b64=false").base64);
+        assert!(!Query::parse("b64=").base64);
+        assert!(!Query::parse("b64").base64);
+    }
+
+    #[test]
+    fn an_empty_sid_is_none_and_a_strange_one_an_error() {
+        assert_eq!(Query::parse("sid=").sid, None);
+        assert_eq!(Query::parse("sid=..%2F").sid, Some(Err(InvalidSessionId)));
+        let sid = SessionId::from_random([1; 15]);
+        assert_eq!(Query::parse(&format!("sid={sid}")).sid, Some(Ok(sid)));
+    }
+
+    #[test]
+    fn only_the_digits_of_j_are_kept() {
+        assert_eq!(Query::parse("j=1a2);alert(3").jsonp.as_deref(), Some("123"));
+        assert_eq!(Query::parse("j=0").peer(), PeerEncoding::TextOnly);
+    }
+
+    #[test]
+    fn broken_escapes_do_no_harm() {
+        assert_eq!(Query::parse("transport=%ff%&%=%00&sid=%").sid, Some(Err(InvalidSessionId)));
+    }
+}

@@ -1,0 +1,23 @@
+//! Socket.IO: namespaces, events, acknowledgements and attachments, as the messages of an Engine.IO session carry them.
+//!
+//! Heads are parsed by hand and JSON is left alone until somebody asks for it: an event that is only passed on is
+//! checked, never rebuilt.
+
+mod arguments;
+mod assembler;
+mod connect;
+mod emit;
+mod event;
+mod packet;
+mod raw;
+mod value;
+mod value_deserializer;
+
+pub use arguments::{Arguments, ArgumentsError};
+pub use assembler::{Assembled, Assembler};
+pub use connect::{ConnectAnswer, ConnectError, ConnectTarget, InvalidConnectError};
+pub use emit::{EncodeError, ToArguments, write_arguments};
+pub use event::{Event, encode_ack, encode_event, split_event};
+pub use packet::{DecodeError, Packet, PacketType, decode, write_head};
+pub use raw::RawArguments;
+pub use value::Value;

@@ -1,0 +1,240 @@
+//! Acknowledgements, both ways.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use sockeye_engine::Guarantee;
+use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArguments, encode_ack};
+use tokio::sync::oneshot;
+
+use crate::emit::{EmitError, with_encoded};
+use crate::handler::AckTicket;
+use crate::socket::Socket;
+
+/// How long an answer is waited for if nothing else is said.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The right to answer an event by hand, once. Dropped unused, the client gets no answer.
+#[derive(Debug)]
+pub struct Ack {
+    socket: Socket,
+    /// `None` for an event that asked for no answer.
+    ticket: Option<AckTicket>,
+}
+
+impl Ack {
+    pub(crate) fn new(socket: Socket, ticket: AckTicket) -> Self {
+        Self { socket, ticket: Some(ticket) }
+    }
+
+    pub(crate) fn unwanted(socket: Socket) -> Self {
+        Self { socket, ticket: None }
+    }
+
+    /// Whether the client waits for an answer.
+    pub fn is_wanted(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// Answers; a tuple is several arguments. Nothing is sent if no answer is wanted, or the event has been answered.
+    ///
+    /// # Errors
+    /// [`EmitError::Encode`] if the value can't be written; then nothing has been sent.
+    pub fn send(self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        let Some(ticket) = self.ticket.filter(AckTicket::redeem) else { return Ok(()) };
+        let (socket, limits) = (&self.socket, self.socket.limits());
+        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<_>| {
+            encode_ack(out, socket.namespace_name(), ticket.id, &arguments, attachments, limits)
+        };
+        with_encoded(encode, |text, attachments| {
+            socket.connection().send_text(text, attachments, Guarantee::Reliable);
+        })
+    }
+}
+
+/// Why an answer did not come.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The event could not be sent.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// The client did not answer in time.
+    #[error("operation has timed out")]
+    Timeout,
+    /// The client went before it answered.
+    #[error("socket has been disconnected")]
+    Disconnected,
+    /// The client answered with something else.
+    #[error("the answer does not fit")]
+    Mismatch(#[source] ArgumentsError),
+}
+
+/// The answers that a socket waits for. While there are none it has no heap.
+#[derive(Debug, Default)]
+pub(crate) struct PendingAcks(Mutex<Pending>);
+
+#[derive(Debug, Default)]
+struct Pending {
+    waiting: HashMap<u64, oneshot::Sender<RawArguments>, foldhash::fast::RandomState>,
+    closed: bool,
+}
+
+impl PendingAcks {
+    /// Expects an answer with this id.
+    pub(crate) fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
+        let (sender, receiver) = oneshot::channel();
+        let mut pending = self.0.lock();
+        if pending.waiting.len() >= limit {
+            return Err(EmitError::TooManyAcks { limit });
+        }
+        // After the end nobody answers: the dropped sender tells so.
+        if !pending.closed {
+            pending.waiting.insert(id, sender);
+        }
+        Ok(receiver)
+    }
+
+    /// Hands an answer to who waits for it. Unknown and repeated ids are ignored.
+    pub(crate) fn resolve(&self, id: u64, answer: RawArguments) {
+        let waiting = self.0.lock().waiting.remove(&id);
+        if let Some(waiting) = waiting {
+            // Nobody waits any more if the future was dropped.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    pub(crate) fn is_expected(&self, id: u64) -> bool {
+        self.0.lock().waiting.contains_key(&id)
+    }
+
+    fn forget(&self, id: u64) {
+        let mut pending = self.0.lock();
+        pending.waiting.remove(&id);
+        if pending.waiting.is_empty() {
+            pending.waiting = HashMap::default();
+        }
+    }
+
+    /// Ends all waiting.
+    pub(crate) fn close(&self) {
+        let mut pending = self.0.lock();
+        pending.closed = true;
+        let waiting = std::mem::take(&mut pending.waiting);
+        drop(pending);
+        drop(waiting);
+    }
+}
+
+/// A client's answer to come. Dropped, the answer is no longer waited for.
+///
+/// # Cancel safety
+/// The event has been sent when the future is made; polling only waits for the answer.
+#[must_use = "the event has been sent, but its answer is not waited for"]
+#[derive(Debug)]
+pub struct AckFuture<T> {
+    waiting: Result<Waiting, Option<EmitError>>,
+    answer: PhantomData<fn() -> T>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    socket: Socket,
+    id: u64,
+    answer: oneshot::Receiver<RawArguments>,
+    /// Boxed: a timer's place in the runtime may not move.
+    timeout: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl<T> AckFuture<T> {
+    pub(crate) fn new(
+        socket: Socket,
+        sent: Result<(u64, oneshot::Receiver<RawArguments>), EmitError>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let waiting = sent.map_err(Some).map(|(id, answer)| {
+            let timeout = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
+            Waiting { socket, id, answer, timeout }
+        });
+        Self { waiting, answer: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned> Future for AckFuture<T> {
+    type Output = Result<T, AckError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waiting = match &mut self.waiting {
+            Ok(waiting) => waiting,
+            Err(error) => return Poll::Ready(Err(error.take().map_or(AckError::Disconnected, AckError::Emit))),
+        };
+        if let Poll::Ready(answer) = Pin::new(&mut waiting.answer).poll(cx) {
+            let answer = answer.map_err(|_| AckError::Disconnected);
+            return Poll::Ready(answer.and_then(|answer| answer.arguments().deserialize().map_err(AckError::Mismatch)));
+        }
+        match &mut waiting.timeout {
+            Some(timeout) => {
+                ready!(timeout.as_mut().poll(cx));
+                Poll::Ready(Err(AckError::Timeout))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.socket.acks().forget(self.id);
+    }
+}
+
+/// An answer that came, owned, if somebody waits for it.
+pub(crate) fn answer(
+    acks: &PendingAcks,
+    id: u64,
+    arguments: &Arguments<'_>,
+) -> Result<(), sockeye_protocol::socket::DecodeError> {
+    // An answer that nobody waits for still has to be one.
+    let raw = arguments.to_raw()?;
+    acks.resolve(id, raw);
+    Ok(())
+}
+
+/// Who answered a broadcast, and who did not.
+#[derive(Debug)]
+pub struct Replies<T> {
+    /// The answers, in the order in which the sockets were asked.
+    pub answers: Vec<(crate::SocketId, T)>,
+    /// Who did not answer, and why.
+    pub missing: Vec<(crate::SocketId, AckError)>,
+}
+
+/// Waits for all answers of a broadcast, all within one time.
+pub(crate) async fn gather<T: DeserializeOwned>(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Replies<T> {
+    let mut replies = Replies { answers: Vec::with_capacity(asked.len()), missing: Vec::new() };
+    for (waiting, socket) in asked.into_iter().zip(sockets) {
+        match waiting.await {
+            Ok(answer) => replies.answers.push((socket.id().clone(), answer)),
+            Err(error) => replies.missing.push((socket.id().clone(), error)),
+        }
+    }
+    replies
+}
+
+/// One id for all who are asked, so that the packet is encoded once.
+#[derive(Debug, Default)]
+pub(crate) struct AckIds(std::sync::atomic::AtomicU64);
+
+impl AckIds {
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+

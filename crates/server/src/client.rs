@@ -1,0 +1,279 @@
+//! One connection and the sockets on it, one for each namespace that its client has joined.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::de::IgnoredAny;
+use smallvec::SmallVec;
+use sockeye_adapter::SocketId;
+use sockeye_engine::{CloseCause, CloseReason, Closed, Connection, Guarantee, Message, Protocol, Receiver};
+use sockeye_protocol::socket::{
+    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
+};
+
+use crate::ack;
+use crate::connect::{self, ConnectError};
+use crate::disconnect::DisconnectReason;
+use crate::dispatch;
+use crate::namespace::Namespace;
+use crate::server::ServerInner;
+use crate::socket::Socket;
+
+/// One connection and the sockets on it.
+pub(crate) struct Client {
+    server: Arc<ServerInner>,
+    connection: Connection,
+    places: Mutex<Places>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// The sockets of the namespaces that the client has joined or is joining.
+    sockets: SmallVec<[Socket; 1]>,
+    /// Namespaces from which we have disconnected the client: what it sent before it knew is ignored.
+    left: Vec<Namespace>,
+}
+
+/// What the engine hands the messages of a connection to.
+pub(crate) struct Reader {
+    client: Arc<Client>,
+    assembler: Assembler,
+}
+
+/// What a client did that ends its connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Violation {
+    /// It sent what is no packet.
+    #[error("undecodable packet: {0}")]
+    Undecodable(#[from] DecodeError),
+    /// It sent a packet that has no place in the state of its namespaces.
+    #[error("{kind:?} packet for namespace {namespace:?} out of place")]
+    OutOfPlace { kind: PacketType, namespace: String },
+}
+
+impl Reader {
+    pub(crate) fn new(server: Arc<ServerInner>, connection: Connection) -> Self {
+        let settings = &server.settings;
+        connection.expire_at(Some(tokio::time::Instant::now().into_std() + settings.connect_timeout));
+        let client = Arc::new(Client { server, connection, places: Mutex::default() });
+        if client.is_old() {
+            // Protocol 3 clients are in the main namespace without asking.
+            client.connect("/", "");
+        }
+        Self { client, assembler: Assembler::default() }
+    }
+
+    fn take(&mut self, message: Message<'_>) -> Result<(), Violation> {
+        match message {
+            Message::Text(text) => {
+                let limits = &self.client.server.settings.limits;
+                self.assembler.text(&text, limits)?.map_or(Ok(()), |packet| self.client.take(&packet, &[]))
+            }
+            Message::Binary(bytes) => {
+                let bytes = Bytes::from(bytes.into_owned());
+                let assembled = self.assembler.binary(bytes)?;
+                assembled.map_or(Ok(()), |whole| self.client.take(&whole.packet(), whole.attachments()))
+            }
+        }
+    }
+}
+
+impl Receiver for Reader {
+    fn receive(&mut self, message: Message<'_>) {
+        if let Err(violation) = self.take(message) {
+            self.client.punish(&violation);
+        }
+    }
+
+    fn closed(&mut self, closed: Closed) {
+        self.assembler.reset();
+        self.client.disconnect_all(closed.into());
+    }
+}
+
+impl Client {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn server(&self) -> &Arc<ServerInner> {
+        &self.server
+    }
+
+    /// Whether the client speaks the protocols of Socket.IO 2 and before.
+    fn is_old(&self) -> bool {
+        self.connection.protocol() == Protocol::V3
+    }
+
+    /// Ends the connection of a client that broke the protocol.
+    pub(crate) fn punish(&self, violation: &Violation) {
+        tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
+        let cause = match violation {
+            Violation::Undecodable(_) => CloseCause::Malformed,
+            Violation::OutOfPlace { .. } => {
+                self.disconnect_all(DisconnectReason::ForcedServerClose);
+                CloseCause::Application
+            }
+        };
+        self.connection.close(Closed { reason: CloseReason::ForcedClose, cause });
+    }
+
+    fn take(self: &Arc<Self>, packet: &Packet<'_>, attachments: &[Bytes]) -> Result<(), Violation> {
+        if packet.kind == PacketType::Connect {
+            return self.take_connect(packet);
+        }
+        let Some(socket) = self.socket(packet.namespace).filter(|_| packet.kind != PacketType::ConnectError) else {
+            return self.take_unexpected(packet);
+        };
+        match packet.kind {
+            PacketType::Event | PacketType::BinaryEvent => {
+                let event = split_event(packet.payload)?;
+                dispatch::received(&socket, &event.name, event.arguments.with_attachments(attachments), packet);
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                let arguments = Arguments::from_ack(packet.payload, attachments)?;
+                packet.id.map_or(Ok(()), |id| ack::answer(socket.acks(), id, &arguments))?;
+            }
+            PacketType::Disconnect => {
+                self.remove(&socket);
+                socket.end(DisconnectReason::ClientNamespaceDisconnect);
+            }
+            PacketType::Connect | PacketType::ConnectError => {}
+        }
+        Ok(())
+    }
+
+    /// A packet for a namespace that the client is not in.
+    fn take_unexpected(&self, packet: &Packet<'_>) -> Result<(), Violation> {
+        let known = |namespace: &Namespace| namespace.name() == packet.namespace;
+        if packet.kind != PacketType::ConnectError && self.places.lock().left.iter().any(known) {
+            return Ok(());
+        }
+        // What follows the end of a connection is nobody's fault.
+        if !self.connection.is_open() {
+            return Ok(());
+        }
+        Err(Violation::OutOfPlace { kind: packet.kind, namespace: packet.namespace.to_owned() })
+    }
+
+    fn take_connect(self: &Arc<Self>, packet: &Packet<'_>) -> Result<(), Violation> {
+        if !self.is_old() {
+            if !packet.payload.is_empty() {
+                Arguments::from_json(packet.payload).validate()?;
+            }
+            return self.join(packet.namespace, packet.payload, packet);
+        }
+        let target = ConnectTarget::parse(packet.namespace);
+        match (target.name, target.query) {
+            // It is there without asking, and old clients ask all the same when they give a query.
+            ("/", _) => Ok(()),
+            (name, "") => self.join(name, "", packet),
+            (name, _) => self.join(name, &target.auth_json(), packet),
+        }
+    }
+
+    fn join(self: &Arc<Self>, namespace: &str, auth: &str, packet: &Packet<'_>) -> Result<(), Violation> {
+        if self.place(namespace).is_some() {
+            return Err(Violation::OutOfPlace { kind: packet.kind, namespace: namespace.to_owned() });
+        }
+        self.connect(namespace, auth);
+        Ok(())
+    }
+
+    /// Begins to connect the client to a namespace.
+    fn connect(self: &Arc<Self>, name: &str, auth: &str) {
+        let Some(namespace) = self.server.namespace(name) else {
+            return self.refuse(name, &ConnectError::new("Invalid namespace"));
+        };
+        let limit = self.server.settings.max_namespaces;
+        if self.places.lock().sockets.len() >= limit {
+            let message = format!("too many namespaces: expected at most {limit} on one connection (`max_namespaces`)");
+            return self.refuse(name, &ConnectError::new(message));
+        }
+        let auth = (!matches!(auth, "" | "{}")).then(|| auth.into());
+        let socket = Socket::register(self.socket_id(name), namespace, self.clone(), auth);
+        let mut places = self.places.lock();
+        places.left.retain(|namespace| namespace.name() != name);
+        places.sockets.push(socket.clone());
+        drop(places);
+        connect::begin(&socket);
+    }
+
+    /// Old clients compute the id of a socket from that of their session; for new ones the two are unrelated.
+    fn socket_id(&self, namespace: &str) -> SocketId {
+        let session = self.connection.id();
+        match (self.connection.protocol(), namespace) {
+            (Protocol::V3, "/") => SocketId::new(session.as_str()),
+            (Protocol::V3, name) => SocketId::new(format!("{name}#{}", session.as_str())),
+            (Protocol::V4, _) => SocketId::new(sockeye_engine::SessionId::from_random(rand::random()).as_str()),
+        }
+    }
+
+    /// Tells the client that it is in the namespace.
+    pub(crate) fn welcome(&self, socket: &Socket) {
+        self.connection.expire_at(None);
+        let mut packet = Vec::new();
+        if self.is_old() {
+            ConnectAnswer::write_v3(&mut packet, socket.namespace_name());
+        } else {
+            let answer = ConnectAnswer { sid: socket.id().as_str().into(), pid: None };
+            answer.write(&mut packet, socket.namespace_name());
+        }
+        self.connection.send_text(&packet, &[], Guarantee::Reliable);
+    }
+
+    /// Tells the client that it may not enter the namespace.
+    pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
+        let mut packet = Vec::new();
+        if self.is_old() {
+            error.packet().write_v3(&mut packet, namespace);
+        } else {
+            error.packet().write(&mut packet, namespace);
+        }
+        self.connection.send_text(&packet, &[], Guarantee::Reliable);
+    }
+
+    /// The connected socket of a namespace.
+    fn socket(&self, namespace: &str) -> Option<Socket> {
+        self.place(namespace).filter(Socket::is_connected)
+    }
+
+    fn place(&self, namespace: &str) -> Option<Socket> {
+        let places = self.places.lock();
+        places.sockets.iter().find(|socket| socket.namespace_name() == namespace).cloned()
+    }
+
+    /// Whether the socket still has its place: its connection has not ended, nobody has taken it out.
+    pub(crate) fn holds(&self, socket: &Socket) -> bool {
+        self.places.lock().sockets.contains(socket)
+    }
+
+    /// Takes a socket out.
+    pub(crate) fn remove(&self, socket: &Socket) {
+        self.places.lock().sockets.retain(|other| other != socket);
+    }
+
+    /// Takes a socket out whose client does not know yet.
+    pub(crate) fn leave(&self, socket: &Socket) {
+        let mut places = self.places.lock();
+        places.sockets.retain(|other| other != socket);
+        let name = socket.namespace_name();
+        if places.left.iter().all(|namespace| namespace.name() != name) {
+            places.left.push(socket.namespace());
+        }
+    }
+
+    /// Ends all sockets; new ones can't come once the connection is closed.
+    pub(crate) fn disconnect_all(&self, reason: DisconnectReason) {
+        let sockets = std::mem::take(&mut self.places.lock().sockets);
+        for socket in sockets {
+            if reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
+                let mut packet = Vec::new();
+                write_head(&mut packet, PacketType::Disconnect, 0, socket.namespace_name(), None);
+                self.connection.send_text(&packet, &[], Guarantee::Reliable);
+            }
+            socket.end(reason);
+        }
+    }
+}

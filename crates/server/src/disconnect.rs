@@ -1,0 +1,67 @@
+//! Why a socket was disconnected.
+
+use std::fmt;
+
+use sockeye_engine::{CloseCause, CloseReason, Closed};
+
+/// Why a socket was disconnected, in Node's words; [`Display`](fmt::Display) and [`as_str`](Self::as_str) write them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The client left this namespace: `client namespace disconnect`.
+    ClientNamespaceDisconnect,
+    /// [`Socket::disconnect`](crate::Socket::disconnect) was called: `server namespace disconnect`.
+    ServerNamespaceDisconnect,
+    /// The client closed its connection: `transport close`.
+    TransportClose,
+    /// The connection broke, or was misused: `transport error`.
+    TransportError,
+    /// The client missed its heartbeat: `ping timeout`.
+    PingTimeout,
+    /// The client sent what is no Engine.IO packet: `parse error`.
+    ParseError,
+    /// The connection was closed because of what came on it: `forced close`.
+    ForcedClose,
+    /// The client broke the protocol, was too slow, or a handler panicked: `forced server close`.
+    ForcedServerClose,
+    /// The server is shutting down: `server shutting down`.
+    ServerShuttingDown,
+}
+
+impl DisconnectReason {
+    /// Node's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientNamespaceDisconnect => "client namespace disconnect",
+            Self::ServerNamespaceDisconnect => "server namespace disconnect",
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+            Self::PingTimeout => "ping timeout",
+            Self::ParseError => "parse error",
+            Self::ForcedClose => "forced close",
+            Self::ForcedServerClose => "forced server close",
+            Self::ServerShuttingDown => "server shutting down",
+        }
+    }
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the end of a connection means to the sockets on it.
+impl From<Closed> for DisconnectReason {
+    fn from(closed: Closed) -> Self {
+        match (closed.cause, closed.reason) {
+            (CloseCause::Shutdown, _) => Self::ServerShuttingDown,
+            (CloseCause::SlowConsumer | CloseCause::Panic | CloseCause::Expired, _) => Self::ForcedServerClose,
+            (_, CloseReason::TransportClose) => Self::TransportClose,
+            (_, CloseReason::TransportError) => Self::TransportError,
+            (_, CloseReason::PingTimeout) => Self::PingTimeout,
+            (_, CloseReason::ParseError) => Self::ParseError,
+            (_, CloseReason::ForcedClose) => Self::ForcedClose,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Sending events: to one socket, or to many at once.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use sockeye_adapter::{IntoRooms, Selection};
+use sockeye_engine::{Frames, Guarantee};
+use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
+
+use crate::ack::{AckFuture, DEFAULT_TIMEOUT, Replies, gather};
+use crate::namespace::Namespace;
+use crate::socket::Socket;
+
+/// Why an event could not be sent. Nothing has been sent then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The name belongs to Socket.IO itself.
+    #[error("event name {name:?} is reserved: expected none of connect, connect_error, disconnect, disconnecting, newListener, removeListener")]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
+    /// The arguments can't be written, or hold too many attachments.
+    #[error("the arguments can't be sent")]
+    Encode(#[from] EncodeError),
+    /// The socket waits for as many answers as it may.
+    #[error("socket waits for {limit} answers already, the most that `max_pending_acks` allows")]
+    TooManyAcks {
+        /// The setting.
+        limit: usize,
+    },
+}
+
+/// Names that events may not have.
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// Checks the name of an event to be sent.
+pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
+    if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
+}
+
+/// A buffer beyond this size is given back after use.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    /// Packets are encoded here. It is taken out while in use: what is serialised may itself emit.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Encodes a packet into the thread's buffer and hands it on.
+pub(crate) fn with_encoded<R>(
+    encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>) -> Result<(), EncodeError>,
+    send: impl FnOnce(&[u8], &[Bytes]) -> R,
+) -> Result<R, EmitError> {
+    let mut text = SCRATCH.take();
+    text.clear();
+    let mut attachments = Vec::new();
+    let sent = encode(&mut text, &mut attachments).map(|()| send(&text, &attachments));
+    if text.capacity() <= MAX_SCRATCH {
+        SCRATCH.set(text);
+    }
+    Ok(sent?)
+}
+
+/// An event on its way to some sockets of a namespace. Each call of a method makes a new one; nothing is shared.
+///
+/// ```
+/// # use sockeye::Server;
+/// # let io = Server::builder().build()?;
+/// io.to("room1").to(["room2", "room3"]).except("room4").emit("hello", ("two", "arguments"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Broadcast {
+    namespace: Namespace,
+    selection: Selection,
+    guarantee: Guarantee,
+    timeout: Option<Duration>,
+}
+
+impl Broadcast {
+    pub(crate) fn new(namespace: Namespace) -> Self {
+        Self {
+            namespace,
+            selection: Selection::all(),
+            guarantee: Guarantee::Reliable,
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
+    ///
+    /// The id of a socket is a room that holds it alone.
+    pub fn to(mut self, rooms: impl IntoRooms) -> Self {
+        self.selection = self.selection.to(rooms);
+        self
+    }
+
+    /// The same as [`to`](Self::to): JavaScript's `in`, which is a keyword here.
+    pub fn within(self, rooms: impl IntoRooms) -> Self {
+        self.to(rooms)
+    }
+
+    /// Leaves out the sockets in these rooms.
+    pub fn except(mut self, rooms: impl IntoRooms) -> Self {
+        self.selection = self.selection.except(rooms);
+        self
+    }
+
+    /// Goes to sockets of this node only. There are no others yet.
+    pub fn local(self) -> Self {
+        self
+    }
+
+    /// Is dropped for every socket whose transport can't take it right now.
+    pub fn volatile(mut self) -> Self {
+        self.guarantee = Guarantee::Volatile;
+        self
+    }
+
+    /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets [`emit_with_ack`](Self::emit_with_ack) wait until each socket has answered or gone.
+    pub fn no_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// Sends the event to every selected socket. A tuple is several arguments, `()` none, everything else one.
+    ///
+    /// Never blocks. Delivered at most once, in order per socket; who can't keep up is disconnected, not waited for.
+    ///
+    /// # Errors
+    /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
+    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        let frames = self.encode(event, &arguments, None)?;
+        for socket in self.namespace.targets(&self.selection) {
+            socket.connection().send(&frames, self.guarantee);
+        }
+        Ok(())
+    }
+
+    /// Sends the event `message`.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send(&self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit("message", arguments)
+    }
+
+    /// Sends the event to every selected socket and waits for their answers.
+    ///
+    /// The event has been sent when this returns its future; [`Replies`] tells who answered and who did not.
+    ///
+    /// # Errors
+    /// [`EmitError`] if the event can't be sent to anybody.
+    pub fn emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        arguments: impl ToArguments,
+    ) -> Result<impl Future<Output = Replies<T>> + Send + use<T>, EmitError> {
+        let id = self.namespace.ack_ids().next();
+        let frames = self.encode(event, &arguments, Some(id))?;
+        let sockets = self.namespace.targets(&self.selection);
+        let asked = sockets.iter().map(|socket| {
+            let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
+            let sent = expected.map(|answer| {
+                socket.connection().send(&frames, self.guarantee);
+                (id, answer)
+            });
+            AckFuture::new(socket.clone(), sent, self.timeout)
+        });
+        let asked = asked.collect();
+        Ok(gather(asked, sockets))
+    }
+
+    fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
+        check_name(event)?;
+        let (name, limits) = (self.namespace.name(), self.namespace.limits());
+        with_encoded(
+            |out, attachments| encode_event(out, name, id, event, arguments, attachments, limits),
+            |text, attachments| Frames::new(text, attachments.to_vec()),
+        )
+    }
+
+    /// The selected sockets.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.namespace.targets(&self.selection)
+    }
+
+    /// Makes the selected sockets join rooms.
+    ///
+    /// # Errors
+    /// The first socket's that is in too many rooms; the others have joined.
+    pub fn join(&self, rooms: impl IntoRooms + Clone) -> Result<(), crate::JoinError> {
+        self.sockets().into_iter().map(|socket| socket.join(rooms.clone())).fold(Ok(()), Result::and)
+    }
+
+    /// Makes the selected sockets leave rooms.
+    pub fn leave(&self, rooms: impl IntoRooms + Clone) {
+        self.sockets().into_iter().for_each(|socket| socket.leave(rooms.clone()));
+    }
+
+    /// Disconnects the selected sockets from this namespace.
+    pub fn disconnect(&self) {
+        self.sockets().into_iter().for_each(|socket| socket.disconnect());
+    }
+
+    /// Closes the connections of the selected sockets, with all namespaces on them.
+    pub fn close(&self) {
+        self.sockets().into_iter().for_each(|socket| socket.close());
+    }
+}
+
+/// An event on its way to one socket, with settings of its own.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emit {
+    socket: Socket,
+    guarantee: Guarantee,
+    timeout: Option<Duration>,
+}
+
+impl Emit {
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self { socket, guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+    }
+
+    /// Is dropped if the transport can't take it right now.
+    pub fn volatile(mut self) -> Self {
+        self.guarantee = Guarantee::Volatile;
+        self
+    }
+
+    /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets [`emit_with_ack`](Self::emit_with_ack) wait until the client has answered or gone.
+    pub fn no_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// Sends the event. A tuple is several arguments, `()` none, everything else one.
+    ///
+    /// Never blocks. Delivered at most once and in order; to a socket that is gone nothing is sent, which is no error.
+    ///
+    /// # Errors
+    /// [`EmitError`] if the event can't be sent; then nothing has been.
+    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.write(event, &arguments, None)
+    }
+
+    /// Sends the event and waits for the client's answer, of which a tuple takes all arguments, everything else the first.
+    ///
+    /// The event has been sent when this returns its future.
+    ///
+    /// # Errors
+    /// The future ends with [`AckError`]; a disconnect ends it at once.
+    pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, arguments: impl ToArguments) -> AckFuture<T> {
+        let id = self.socket.namespace_ref().ack_ids().next();
+        let expected = self.socket.acks().expect(id, self.socket.settings().max_pending_acks);
+        let sent = expected.and_then(|answer| self.write(event, &arguments, Some(id)).map(|()| (id, answer)));
+        AckFuture::new(self.socket.clone(), sent, self.timeout)
+    }
+
+    fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
+        check_name(event)?;
+        let socket = &self.socket;
+        with_encoded(
+            |out, attachments| {
+                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, socket.limits())
+            },
+            |text, attachments| {
+                if socket.may_send() {
+                    socket.connection().send_text(text, attachments, self.guarantee);
+                }
+            },
+        )
+    }
+}

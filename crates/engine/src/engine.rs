@@ -1,12 +1,13 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sockeye_protocol::engine::{Open, Packet, Query, Session, Transport};
+use sockeye_protocol::engine::{Open, Packet, PeerEncoding, Protocol, Session, Transport};
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,12 +35,21 @@ pub(crate) struct Shared {
     tasks: TaskTracker,
     /// The workers' own tasks, which end last.
     workers: TaskTracker,
+    /// The runtime of the first connection, for what is started from threads without one.
+    home: OnceLock<Handle>,
     /// No new sessions.
     closing: AtomicBool,
     /// Ends accepting.
     stop_listening: CancellationToken,
     /// Ends whatever still runs.
     abort: CancellationToken,
+}
+
+/// What a new session is to be.
+pub(crate) struct Opening {
+    pub(crate) protocol: Protocol,
+    pub(crate) peer: PeerEncoding,
+    pub(crate) handshake: Handshake,
 }
 
 /// How [`Engine::close`] ends the connections.
@@ -72,6 +82,7 @@ impl Engine {
             worker: Worker::new(Writes::ByConnection),
             tasks: TaskTracker::new(),
             workers: TaskTracker::new(),
+            home: OnceLock::new(),
             closing: AtomicBool::new(false),
             stop_listening: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -100,9 +111,15 @@ impl Engine {
         &self.0.stop_listening
     }
 
-    /// Runs a future on the present runtime; [`close`](Self::close) waits for it within the grace, then drops it.
+    /// Runs a future as a task; [`close`](Self::close) waits for it within the grace, then drops it.
+    ///
+    /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn(self.0.abort.clone().run_until_cancelled_owned(future));
+        let future = self.0.abort.clone().run_until_cancelled_owned(async move { future.await });
+        match Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
+            Some(runtime) => drop(self.0.tasks.spawn_on(future, &runtime)),
+            None => tracing::error!("no runtime to run a task on: it is dropped"),
+        }
     }
 
     /// Makes a worker for the event loop of this thread, which must be a current-thread runtime of its own.
@@ -114,15 +131,18 @@ impl Engine {
         worker.start(&self.0.workers, &self.0.abort);
     }
 
-    pub(crate) fn new_connection(&self, query: &Query, transport: Transport, handshake: Handshake) -> Connection {
+    /// Opens a session.
+    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Connection {
+        let Opening { protocol, peer, handshake } = opening;
         let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
-        let session = Session::new(query.protocol, transport, now(), &self.0.config.timing);
+        self.0.home.get_or_init(Handle::current);
+        let session = Session::new(protocol, transport, now(), &self.0.config.timing);
         let connection =
-            Connection::new(self.0.clone(), worker, Sessions::new_id(), query.peer(), handshake, session);
+            Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
         self.0.sessions.insert(connection.clone());
         connection.rearm();
-        tracing::debug!(sid = %connection.log_id(), transport = transport.name(), protocol = ?query.protocol, "opened");
+        tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
         connection
     }
 
@@ -151,14 +171,14 @@ impl Engine {
     }
 
     /// A session that begins on WebSocket.
-    pub(crate) fn start_websocket(&self, query: &Query, mut handshake: Handshake, socket: Socket) {
+    pub(crate) fn start_websocket(&self, mut opening: Opening, socket: Socket) {
         if let Some(address) = socket.address {
-            handshake.set_address(address);
+            opening.handshake.set_address(address);
         }
-        let connection = self.new_connection(query, Transport::WebSocket, handshake);
+        let connection = self.open(opening, Transport::WebSocket);
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
-        self.open_packet(&connection, Transport::WebSocket).write_text(query.protocol, &mut open);
+        self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
         connection.cork();
         {
             let mut link = connection.link().lock();

@@ -11,7 +11,7 @@ use sockeye_protocol::engine::{
 
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::engine::Engine;
+use crate::engine::{Engine, Opening};
 use crate::handshake::Handshake;
 use crate::polling::{self, PollRequest};
 use crate::upgrade;
@@ -42,7 +42,7 @@ impl Engine {
             return polling::empty(StatusCode::SERVICE_UNAVAILABLE);
         }
         match (intent, on_upgrade) {
-            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(&head, &query).await,
+            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(&head, &query),
             (Intent::Continue(sid), None) => self.poll_or_post(&sid, &head, body).await,
             (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
                 self.open_websocket(&head, &query, on_upgrade)
@@ -67,14 +67,20 @@ impl Engine {
         };
         let settings = VerifySettings { transports: &self.config().transports };
         let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
-        if matches!(intent, Intent::Open { .. }) {
-            verify_protocol(query.protocol, self.config().protocols)?;
-        }
         Ok(intent)
     }
 
-    async fn open_polling(&self, head: &Parts, query: &Query) -> Response<Body> {
-        let connection = self.new_connection(query, Transport::Polling, Handshake::new(head));
+    /// What a new session is to be, or why it may not be.
+    fn opening(&self, head: &Parts, query: &Query) -> Result<Opening, Refusal> {
+        let protocol = verify_protocol(query.protocol, self.config().protocols)?;
+        Ok(Opening { protocol, peer: query.peer(), handshake: Handshake::new(head) })
+    }
+
+    fn open_polling(&self, head: &Parts, query: &Query) -> Response<Body> {
+        let connection = match self.opening(head, query) {
+            Ok(opening) => self.open(opening, Transport::Polling),
+            Err(refusal) => return refuse(&refusal, false),
+        };
         let open = self.open_packet(&connection, Transport::Polling);
         let response = polling::first(&connection, open);
         self.accept(&connection);
@@ -101,10 +107,14 @@ impl Engine {
             Ok(response) => response,
             Err(response) => return response,
         };
-        let (engine, query, handshake) = (self.clone(), query.clone(), Handshake::new(head));
+        let opening = match self.opening(head, query) {
+            Ok(opening) => opening,
+            Err(refusal) => return refuse(&refusal, true),
+        };
+        let engine = self.clone();
         self.spawn(async move {
             if let Ok(upgraded) = on_upgrade.await {
-                engine.start_websocket(&query, handshake, upgrade::take_apart(upgraded));
+                engine.start_websocket(opening, upgrade::take_apart(upgraded));
             }
         });
         response
@@ -166,7 +176,6 @@ fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {
     response
 }
 
-/// For the layer above: what an answer to somebody without a session looks like is decided here.
 impl Connection {
     /// Begins an upgrade and numbers it.
     pub(crate) fn begin_upgrade(&self) -> Result<u32, sockeye_protocol::engine::UpgradeRefused> {

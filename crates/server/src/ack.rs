@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -111,10 +110,6 @@ impl PendingAcks {
         }
     }
 
-    pub(crate) fn is_expected(&self, id: u64) -> bool {
-        self.0.lock().waiting.contains_key(&id)
-    }
-
     fn forget(&self, id: u64) {
         let mut pending = self.0.lock();
         pending.waiting.remove(&id);
@@ -216,8 +211,39 @@ pub struct Replies<T> {
     pub missing: Vec<(crate::SocketId, AckError)>,
 }
 
+/// The answers to a broadcast to come. Dropped, they are no longer waited for.
+///
+/// # Cancel safety
+/// The event has been sent when the future is made; polling only waits for the answers.
+#[must_use = "the event has been sent, but its answers are not waited for"]
+pub struct RepliesFuture<T>(Pin<Box<dyn Future<Output = Result<Replies<T>, EmitError>> + Send>>);
+
+impl<T: DeserializeOwned + Send + 'static> RepliesFuture<T> {
+    pub(crate) fn new(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Self {
+        Self(Box::pin(async move { Ok(gather(asked, sockets).await) }))
+    }
+
+    pub(crate) fn failed(error: EmitError) -> Self {
+        Self(Box::pin(std::future::ready(Err(error))))
+    }
+}
+
+impl<T> Future for RepliesFuture<T> {
+    type Output = Result<Replies<T>, EmitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<T> std::fmt::Debug for RepliesFuture<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RepliesFuture")
+    }
+}
+
 /// Waits for all answers of a broadcast, all within one time.
-pub(crate) async fn gather<T: DeserializeOwned>(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Replies<T> {
+async fn gather<T: DeserializeOwned>(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Replies<T> {
     let mut replies = Replies { answers: Vec::with_capacity(asked.len()), missing: Vec::new() };
     for (waiting, socket) in asked.into_iter().zip(sockets) {
         match waiting.await {

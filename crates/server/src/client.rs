@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::de::IgnoredAny;
 use smallvec::SmallVec;
 use sockeye_adapter::SocketId;
 use sockeye_engine::{CloseCause, CloseReason, Closed, Connection, Guarantee, Message, Protocol, Receiver};

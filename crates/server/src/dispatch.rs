@@ -1,7 +1,6 @@
 //! Calling handlers: in order, in place, and no more at once than is bearable.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -158,7 +157,7 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
     }
 }
 
-fn call<'a>(socket: &Socket, handler: &Erased<Received>, parts: EventParts<'a>) -> EventParts<'a> {
+fn call<'a>(socket: &'a Socket, handler: &Erased<Received>, parts: EventParts<'a>) -> EventParts<'a> {
     let mut context = Context { socket, parts };
     let result = handler(&mut context);
     let ack = if result.is_err() { context.take_ack() } else { None };

@@ -9,7 +9,7 @@ use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Frames, Guarantee};
 use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
-use crate::ack::{AckFuture, DEFAULT_TIMEOUT, Replies, gather};
+use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
 use crate::socket::Socket;
 
@@ -159,17 +159,20 @@ impl Broadcast {
 
     /// Sends the event to every selected socket and waits for their answers.
     ///
-    /// The event has been sent when this returns its future; [`Replies`] tells who answered and who did not.
+    /// The event has been sent when this returns its future; [`Replies`](crate::Replies) tells who answered and who did not.
     ///
     /// # Errors
-    /// [`EmitError`] if the event can't be sent to anybody.
-    pub fn emit_with_ack<T: DeserializeOwned>(
+    /// The future ends with [`EmitError`] if the event can't be sent to anybody. That somebody is silent is no error.
+    pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
         &self,
         event: &str,
         arguments: impl ToArguments,
-    ) -> Result<impl Future<Output = Replies<T>> + Send + use<T>, EmitError> {
+    ) -> RepliesFuture<T> {
         let id = self.namespace.ack_ids().next();
-        let frames = self.encode(event, &arguments, Some(id))?;
+        let frames = match self.encode(event, &arguments, Some(id)) {
+            Ok(frames) => frames,
+            Err(error) => return RepliesFuture::failed(error),
+        };
         let sockets = self.namespace.targets(&self.selection);
         let asked = sockets.iter().map(|socket| {
             let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
@@ -180,7 +183,7 @@ impl Broadcast {
             AckFuture::new(socket.clone(), sent, self.timeout)
         });
         let asked = asked.collect();
-        Ok(gather(asked, sockets))
+        RepliesFuture::new(asked, sockets)
     }
 
     fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {

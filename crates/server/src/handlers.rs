@@ -50,6 +50,10 @@ impl Handlers {
         self.0.load()
     }
 
+    pub(crate) fn load_full(&self) -> Arc<Table> {
+        self.0.load_full()
+    }
+
     pub(crate) fn add(&self, event: &str, call: Erased<Received>) {
         self.change(|table| table.events.entry(event.into()).or_default().push(Registered { call: call.clone(), once: None }));
     }

@@ -57,7 +57,7 @@ impl<S> Service<S> {
 
 impl Service<NotFound> {
     /// Answers one request.
-    pub(crate) fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body<EngineBody>>> + Send + 'static
+    pub(crate) fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body<EngineBody>>> + Send + use<B>
     where
         B: http_body::Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
     {
@@ -88,7 +88,7 @@ where
         }
         if let Some(name) = self.bundle_name(&request) {
             let response = serve(name, request.headers(), request.method());
-            return Box::pin(std::future::ready(Ok(response.map(Body::own))));
+            return Box::pin(async move { Ok(response.map(Body::own)) });
         }
         let inner = self.inner.call(request);
         Box::pin(async move { Ok(inner.await?.map(Body::inner)) })

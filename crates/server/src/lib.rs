@@ -44,7 +44,7 @@ mod namespace; // A namespace.
 mod server; // The server.
 mod socket; // One client in one namespace.
 
-pub use ack::{Ack, AckError, AckFuture, Replies};
+pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use connect::ConnectError;
 pub use disconnect::DisconnectReason;
 pub use dispatch::Failure;

@@ -8,9 +8,15 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Exactly `4` means revision 4; anything else, or nothing, means revision 3, as in Node.
-    pub fn from_query(eio: Option<&str>) -> Self {
-        if eio == Some("4") { Self::V4 } else { Self::V3 }
+    /// Exactly `4` or `3`; anything else, or nothing, is no revision that we speak.
+    ///
+    /// Node takes all but `4` for 3 once it accepts revision 3; the official suites of both protocols want it refused.
+    pub fn from_query(eio: Option<&str>) -> Option<Self> {
+        match eio {
+            Some("3") => Some(Self::V3),
+            Some("4") => Some(Self::V4),
+            _ => None,
+        }
     }
 
     /// What stands before the bytes of a binary message in a WebSocket frame: nothing, or the type byte in revision 3.
@@ -35,10 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_4_is_revision_4() {
-        assert_eq!(Protocol::from_query(Some("4")), Protocol::V4);
-        for eio in [None, Some(""), Some("3"), Some("04"), Some("4 "), Some("5")] {
-            assert_eq!(Protocol::from_query(eio), Protocol::V3, "{eio:?}");
+    fn only_a_plain_3_or_4_is_a_revision() {
+        assert_eq!(Protocol::from_query(Some("4")), Some(Protocol::V4));
+        assert_eq!(Protocol::from_query(Some("3")), Some(Protocol::V3));
+        for eio in [None, Some(""), Some("abc"), Some("04"), Some("4 "), Some("5")] {
+            assert_eq!(Protocol::from_query(eio), None, "{eio:?}");
         }
     }
 }

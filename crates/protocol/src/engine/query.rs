@@ -8,14 +8,14 @@ use super::{InvalidSessionId, PeerEncoding, Protocol, SessionId, Transport};
 /// use sockeye_protocol::engine::{Protocol, Query, Transport};
 ///
 /// let query = Query::parse("EIO=4&transport=polling&t=abc");
-/// assert_eq!(query.protocol, Protocol::V4);
+/// assert_eq!(query.protocol, Some(Protocol::V4));
 /// assert_eq!(query.transport, Some(Transport::Polling));
 /// assert_eq!(query.sid, None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// `EIO`: revision of the protocol.
-    pub protocol: Protocol,
+    /// `EIO`: revision of the protocol, if it is one that we speak.
+    pub protocol: Option<Protocol>,
     /// `transport`: none if it is missing or unknown.
     pub transport: Option<Transport>,
     /// `sid`: none if missing or empty; an error if no session can have this id.
@@ -60,16 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_query_is_revision_3_without_anything() {
+    fn an_empty_query_asks_for_nothing() {
         let query = Query::parse("");
-        assert_eq!(query, Query { protocol: Protocol::V3, transport: None, sid: None, base64: false, jsonp: None });
+        assert_eq!(query, Query { protocol: None, transport: None, sid: None, base64: false, jsonp: None });
         assert_eq!(query.peer(), PeerEncoding::BinaryCapable);
     }
 
     #[test]
     fn the_last_of_two_values_counts() {
         let query = Query::parse("EIO=3&transport=polling&EIO=4&transport=websocket");
-        assert_eq!((query.protocol, query.transport), (Protocol::V4, Some(Transport::WebSocket)));
+        assert_eq!((query.protocol, query.transport), (Some(Protocol::V4), Some(Transport::WebSocket)));
         assert_eq!(Query::parse("transport=polling&transport=constructor").transport, None);
     }
 

@@ -98,8 +98,8 @@ fn verify_new(request: &RequestHead<'_>, transport: Transport) -> Result<Intent,
 ///
 /// # Errors
 /// [`Refusal::UnsupportedProtocol`].
-pub fn verify_protocol(protocol: Protocol, accepted: &[Protocol]) -> Result<(), Refusal> {
-    if accepted.contains(&protocol) { Ok(()) } else { Err(Refusal::UnsupportedProtocol) }
+pub fn verify_protocol(asked: Option<Protocol>, accepted: &[Protocol]) -> Result<Protocol, Refusal> {
+    asked.filter(|protocol| accepted.contains(protocol)).ok_or(Refusal::UnsupportedProtocol)
 }
 
 /// What may stand in the value of a header: no control characters but the tab.
@@ -290,8 +290,10 @@ mod tests {
 
     #[test]
     fn revision_3_may_be_refused() {
-        assert_eq!(verify_protocol(Protocol::V3, &[Protocol::V4]), Err(Refusal::UnsupportedProtocol));
-        assert_eq!(verify_protocol(Protocol::V3, &[Protocol::V3, Protocol::V4]), Ok(()));
+        let both = [Protocol::V3, Protocol::V4];
+        assert_eq!(verify_protocol(Some(Protocol::V3), &[Protocol::V4]), Err(Refusal::UnsupportedProtocol));
+        assert_eq!(verify_protocol(Some(Protocol::V3), &both), Ok(Protocol::V3));
+        assert_eq!(verify_protocol(None, &both), Err(Refusal::UnsupportedProtocol));
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl<'a> Arguments<'a> {
         Self { attachments, ..self }
     }
 
+    /// The attachments that came with the packet.
+    pub fn attachments(&self) -> &'a [Bytes] {
+        self.attachments
+    }
+
     /// The JSON as it came, without brackets: `1,{"a":2}`. Not checked.
     pub fn json(&self) -> &'a str {
         self.json

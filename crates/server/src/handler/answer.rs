@@ -77,26 +77,20 @@ fn send<T: Serialize>(ack: Option<Ack>, value: &T) -> Result<(), BoxError> {
 }
 
 macro_rules! plain {
-    ($([$($generics:tt)*])? $($type:ty),*) => {$(
-        impl $(<$($generics)*>)? Answer for $type {
+    ($(<$($generic:ident),*> $type:ty;)*) => {$(
+        impl<$($generic: Serialize),*> Answer for $type {
             fn answer(self, ack: Option<Ack>) -> Result<(), BoxError> {
                 send(ack, &self)
             }
         }
     )*};
 }
-plain!(bool, char, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64);
-plain!(String, &'static str, Box<str>, Bytes, Value, serde_json::Value);
-plain!([T: Serialize] Vec<T>);
-plain!([T: Serialize] Option<T>);
-plain!([T: Serialize] Box<T>);
-plain!([T: Serialize] HashSet<T>);
-plain!([T: Serialize] BTreeSet<T>);
-plain!([T: Serialize] std::sync::Arc<[T]>);
-plain!([K: Serialize, T: Serialize] HashMap<K, T>);
-plain!([K: Serialize, T: Serialize] BTreeMap<K, T>);
-plain!([A: Serialize] (A,));
-plain!([A: Serialize, B: Serialize] (A, B));
-plain!([A: Serialize, B: Serialize, C: Serialize] (A, B, C));
-plain!([A: Serialize, B: Serialize, C: Serialize, D: Serialize] (A, B, C, D));
-plain!([A: Serialize, B: Serialize, C: Serialize, D: Serialize, E: Serialize] (A, B, C, D, E));
+plain! {
+    <> bool; <> char; <> f32; <> f64;
+    <> i8; <> i16; <> i32; <> i64; <> i128; <> isize;
+    <> u8; <> u16; <> u32; <> u64; <> u128; <> usize;
+    <> String; <> &'static str; <> Box<str>; <> Bytes; <> Value; <> serde_json::Value;
+    <T> Vec<T>; <T> Option<T>; <T> Box<T>; <T> HashSet<T>; <T> BTreeSet<T>;
+    <K, T> HashMap<K, T>; <K, T> BTreeMap<K, T>;
+    <A> (A,); <A, B> (A, B); <A, B, C> (A, B, C); <A, B, C, D> (A, B, C, D); <A, B, C, D, E> (A, B, C, D, E);
+}

@@ -79,6 +79,7 @@ impl Context<'_, Received> {
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "sealed: there are three occasions")]
     pub trait Sealed {}
     impl Sealed for super::Connecting {}
     impl Sealed for super::Received {}

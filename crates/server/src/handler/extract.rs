@@ -4,7 +4,6 @@ use std::any::type_name;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use sockeye_engine::Handshake as EngineHandshake;
 use sockeye_protocol::socket::{self, ArgumentsError, EncodeError, RawArguments, ToArguments};
 use smol_str::SmolStr;
 

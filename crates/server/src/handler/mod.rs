@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 pub use answer::Answer;
 pub(crate) use answer::Unanswered;
-pub(crate) use context::{AckTicket, EventParts};
-pub use context::{Connecting, Context, Disconnected, Occasion, Received};
+pub(crate) use context::AckTicket;
+pub use context::{Connecting, Context, Disconnected, EventParts, Occasion, Received};
 pub use extract::{Arguments, Data, Event, Extension, Extract, ExtractError, State};
 
 /// Any error, boxed.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// The room everybody is in; being in it means being online.
-pub const LOBBY: &str = "lobby";
+pub(crate) const LOBBY: &str = "lobby";
 
 const NAME_CHARS: usize = 24;
 const KEY_CHARS: usize = 64;
@@ -20,7 +20,7 @@ const MESSAGES_PER_ROOM: usize = 100;
 
 /// The people, their rooms and the last messages of each room.
 #[derive(Debug, Default)]
-pub struct Chat(Mutex<State>);
+pub(crate) struct Chat(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -45,45 +45,45 @@ struct Room {
 
 /// What a page says about itself when it connects.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Hello {
-    pub name: String,
-    pub key: String,
+pub(crate) struct Hello {
+    pub(crate) name: String,
+    pub(crate) key: String,
     /// The rooms it was in, so that they survive a restart of the server.
     #[serde(default)]
-    pub rooms: Vec<String>,
+    pub(crate) rooms: Vec<String>,
 }
 
 /// Where a message goes: `{"room": "lobby"}` or `{"user": "Ada"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum To {
+pub(crate) enum To {
     Room(String),
     User(String),
 }
 
 /// A message as a page sends it.
 #[derive(Debug, Deserialize)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// Made by the page: a message that is sent again after a lost answer is the same message.
-    pub id: String,
-    pub to: To,
-    pub text: String,
+    pub(crate) id: String,
+    pub(crate) to: To,
+    pub(crate) text: String,
 }
 
 /// A message as everybody gets it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Message {
-    pub id: String,
-    pub from: String,
-    pub to: To,
-    pub text: String,
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) from: String,
+    pub(crate) to: To,
+    pub(crate) text: String,
     /// Milliseconds since 1970, by the server's clock.
-    pub at: u64,
+    pub(crate) at: u64,
 }
 
 /// A message that was accepted.
 #[derive(Debug, PartialEq)]
-pub enum Posted {
+pub(crate) enum Posted {
     New(Message),
     /// It came a second time: answer it, but do not deliver it again.
     Again(Message),
@@ -91,33 +91,33 @@ pub enum Posted {
 
 /// Somebody came into a room or left it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
-    pub room: String,
-    pub name: String,
+pub(crate) struct Change {
+    pub(crate) room: String,
+    pub(crate) name: String,
     /// How many are in the room now; with nobody in it, a room is gone.
-    pub people: usize,
+    pub(crate) people: usize,
 }
 
 /// A room as one sees it from inside.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct OpenRoom {
-    pub name: String,
-    pub history: Vec<Message>,
+pub(crate) struct OpenRoom {
+    pub(crate) name: String,
+    pub(crate) history: Vec<Message>,
 }
 
 /// All that a page needs to know at its start.
 #[derive(Debug, Serialize)]
-pub struct Welcome {
-    pub name: String,
-    pub people: BTreeSet<String>,
+pub(crate) struct Welcome {
+    pub(crate) name: String,
+    pub(crate) people: BTreeSet<String>,
     /// Every room and how many are in it.
-    pub directory: BTreeMap<String, usize>,
-    pub rooms: Vec<OpenRoom>,
+    pub(crate) directory: BTreeMap<String, usize>,
+    pub(crate) rooms: Vec<OpenRoom>,
 }
 
 /// Why something was refused, in words for the user.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     #[error("a nickname has 1 to {NAME_CHARS} characters")]
     Name,
     #[error("a room's name has 1 to {ROOM_CHARS} characters")]
@@ -142,7 +142,7 @@ pub enum Refusal {
 
 impl Chat {
     /// Checks what a page says about itself, and returns it with its names tidied up.
-    pub fn check(&self, hello: Hello) -> Result<Hello, Refusal> {
+    pub(crate) fn check(&self, hello: Hello) -> Result<Hello, Refusal> {
         let name = tidy(&hello.name, NAME_CHARS).ok_or(Refusal::Name)?;
         let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Malformed)?;
         match self.state().users.get(&name) {
@@ -152,7 +152,7 @@ impl Chat {
     }
 
     /// Counts a device in, and returns the rooms in which its user is new.
-    pub fn enter(&self, hello: &Hello) -> Result<Vec<Change>, Refusal> {
+    pub(crate) fn enter(&self, hello: &Hello) -> Result<Vec<Change>, Refusal> {
         let mut state = self.state();
         let user = state.users.entry(hello.name.clone()).or_insert_with(|| User {
             key: hello.key.clone(),
@@ -172,7 +172,7 @@ impl Chat {
     }
 
     /// Counts a device out, and returns the rooms that its user left with the last one.
-    pub fn exit(&self, name: &str) -> Vec<Change> {
+    pub(crate) fn exit(&self, name: &str) -> Vec<Change> {
         let mut state = self.state();
         let Some(user) = state.users.get_mut(name) else { return Vec::new() };
         user.devices -= 1;
@@ -184,7 +184,7 @@ impl Chat {
     }
 
     /// What a page needs to know when it connects.
-    pub fn welcome(&self, name: &str) -> Welcome {
+    pub(crate) fn welcome(&self, name: &str) -> Welcome {
         let state = self.state();
         Welcome {
             name: name.to_owned(),
@@ -195,7 +195,7 @@ impl Chat {
     }
 
     /// Puts a user into a room, which is made if there is none; the change is `None` for who was in it before.
-    pub fn join(&self, name: &str, room: &str) -> Result<(OpenRoom, Option<Change>), Refusal> {
+    pub(crate) fn join(&self, name: &str, room: &str) -> Result<(OpenRoom, Option<Change>), Refusal> {
         let room = tidy(room, ROOM_CHARS).ok_or(Refusal::RoomName)?;
         let mut state = self.state();
         let change = state.join(name, &room)?;
@@ -203,7 +203,7 @@ impl Chat {
     }
 
     /// Takes a user out of a room; the change is `None` for who was not in it.
-    pub fn leave(&self, name: &str, room: &str) -> Result<Option<Change>, Refusal> {
+    pub(crate) fn leave(&self, name: &str, room: &str) -> Result<Option<Change>, Refusal> {
         if room == LOBBY {
             return Err(Refusal::Lobby);
         }
@@ -213,7 +213,7 @@ impl Chat {
     }
 
     /// Accepts a message, and keeps it if it is for a room.
-    pub fn post(&self, from: &str, draft: Draft) -> Result<Posted, Refusal> {
+    pub(crate) fn post(&self, from: &str, draft: Draft) -> Result<Posted, Refusal> {
         let Draft { id, to, text } = draft;
         if id.is_empty() || id.chars().count() > ID_CHARS {
             return Err(Refusal::Malformed);
@@ -238,7 +238,7 @@ impl Chat {
     }
 
     /// Whether this user may write there: to people who are online, and to rooms one is in.
-    pub fn reaches(&self, from: &str, to: &To) -> Result<(), Refusal> {
+    pub(crate) fn reaches(&self, from: &str, to: &To) -> Result<(), Refusal> {
         let state = self.state();
         match to {
             To::User(name) if state.users.contains_key(name) => Ok(()),

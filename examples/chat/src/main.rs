@@ -196,7 +196,11 @@ async fn typing(
 }
 
 /// Tells the author of a private message that a device of its receiver has it.
-async fn received(socket: Socket, Extension(me): Me, Data((author, id)): Data<(String, String)>) -> Result<(), EmitError> {
+async fn received(
+    socket: Socket,
+    Extension(me): Me,
+    Data((author, id)): Data<(String, String)>,
+) -> Result<(), EmitError> {
     socket.to(user(&author)).emit("received", Received { by: &me.name, id: &id })
 }
 

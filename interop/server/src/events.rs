@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::{Ack, Arguments, Data, DisconnectReason, EmitError, Handshake, JoinError, Namespace, Socket, State, Value};
+use sockeye::{
+    Ack, Arguments, Data, DisconnectReason, EmitError, Handshake, JoinError, Namespace, Socket, State, Value,
+};
 
 use crate::reasons::Reasons;
 
@@ -14,7 +16,10 @@ pub(crate) fn register(namespace: &Namespace) {
     values(namespace);
     rooms(namespace);
     questions(namespace);
-    namespace.on("kick", async |socket: Socket, Data(close): Data<bool>| if close { socket.close() } else { socket.disconnect() });
+    namespace.on(
+        "kick",
+        async |socket: Socket, Data(close): Data<bool>| if close { socket.close() } else { socket.disconnect() },
+    );
     namespace.on("reason-of", async |State(reasons): State<Arc<Reasons>>, Data(id): Data<String>| reasons.of(&id));
     namespace.on_disconnect(async |socket: Socket, State(reasons): State<Arc<Reasons>>, reason: DisconnectReason| {
         reasons.note(socket.id().as_ref(), reason);
@@ -22,9 +27,12 @@ pub(crate) fn register(namespace: &Namespace) {
 }
 
 fn values(namespace: &Namespace) {
-    namespace.on("echo", async |socket: Socket, arguments: Arguments, ack: Ack| {
-        if ack.is_wanted() { ack.send(&arguments) } else { socket.emit("echo:reply", &arguments) }
-    });
+    namespace.on(
+        "echo",
+        async |socket: Socket, arguments: Arguments, ack: Ack| {
+            if ack.is_wanted() { ack.send(&arguments) } else { socket.emit("echo:reply", &arguments) }
+        },
+    );
     namespace.on("sum", async |Data((a, b)): Data<(i64, i64)>| a.saturating_add(b));
     namespace.on("bin", async |socket: Socket, Data(value): Data<Value>| {
         socket.emit("bin:reply", &value)?;

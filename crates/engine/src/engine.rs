@@ -75,11 +75,12 @@ impl Engine {
     /// # Errors
     /// [`ConfigError`] names the setting that can't be used.
     pub fn new(config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Result<Self, ConfigError> {
+        let config = config.check()?;
         Ok(Self(Arc::new(Shared {
-            config: config.check()?,
+            worker: Worker::new(Writes::ByConnection, &config.timing),
+            config,
             sessions: Sessions::default(),
             acceptor,
-            worker: Worker::new(Writes::ByConnection),
             tasks: TaskTracker::new(),
             workers: TaskTracker::new(),
             home: OnceLock::new(),
@@ -126,7 +127,7 @@ impl Engine {
     ///
     /// Connections opened on this thread are then written by that worker once a turn.
     pub(crate) fn install_worker(&self) {
-        let worker = Worker::new(Writes::ByWorker);
+        let worker = Worker::new(Writes::ByWorker, &self.0.config.timing);
         worker.install();
         worker.start(&self.0.workers, &self.0.abort);
     }

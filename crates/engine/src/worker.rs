@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
+use sockeye_protocol::engine::Timing;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{self, Connection};
 
-/// Deadlines are rounded up to this, so that thousands of them share a wake-up.
-const TICK: Duration = Duration::from_millis(20);
 /// After this many writes the loop's other tasks get their turn.
 const WRITES_PER_TURN: usize = 256;
 
@@ -36,6 +35,8 @@ pub(crate) struct Worker {
     /// When the connections are to be looked at, in ticks since `start`.
     deadlines: Mutex<BTreeMap<u64, Vec<Weak<connection::Shared>>>>,
     start: Instant,
+    /// Deadlines are rounded up to this, so that thousands of them share a wake-up.
+    tick: Duration,
     waker: AtomicWaker,
     running: AtomicBool,
 }
@@ -55,12 +56,15 @@ thread_local! {
 }
 
 impl Worker {
-    pub(crate) fn new(writes: Writes) -> Arc<Self> {
+    /// A worker for sessions that live by these times.
+    pub(crate) fn new(writes: Writes, timing: &Timing) -> Arc<Self> {
+        let shortest = timing.ping_interval.min(timing.ping_timeout);
         Arc::new(Self {
             writes,
             unflushed: Mutex::default(),
             deadlines: Mutex::default(),
             start: now(),
+            tick: (shortest / 200).clamp(Duration::from_millis(1), Duration::from_millis(20)),
             waker: AtomicWaker::new(),
             running: AtomicBool::new(false),
         })
@@ -111,7 +115,7 @@ impl Worker {
     }
 
     fn tick(&self, at: Instant) -> u64 {
-        let ticks = at.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos();
+        let ticks = at.saturating_duration_since(self.start).as_nanos() / self.tick.as_nanos();
         u64::try_from(ticks).unwrap_or(u64::MAX - 1)
     }
 
@@ -163,7 +167,7 @@ impl Worker {
 
     fn sleep_until_next(&self, mut sleep: std::pin::Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(next) = self.deadlines.lock().first_key_value().map(|(&tick, _)| tick) else { return Poll::Pending };
-        let at = self.start + TICK * u32::try_from(next).unwrap_or(u32::MAX);
+        let at = self.start + self.tick * u32::try_from(next).unwrap_or(u32::MAX);
         if sleep.deadline().into_std() != at {
             sleep.as_mut().reset(at.into());
         }

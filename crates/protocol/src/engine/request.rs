@@ -223,10 +223,10 @@ mod tests {
     const CASE: Case = Case { get: true, upgrade: false, origin: None, enabled: &[Polling, WebSocket], current: None };
 
     #[track_caller]
-    fn check(query: &str, case: &Case, expected: Result<Intent, Refusal>) {
+    fn check(query: &str, case: &Case, expected: &Result<Intent, Refusal>) {
         let query = Query::parse(query);
         let head = RequestHead { get: case.get, upgrade: case.upgrade, origin: case.origin, query: &query };
-        assert_eq!(verify(&head, VerifySettings { transports: case.enabled }, |_| case.current), expected);
+        assert_eq!(verify(&head, VerifySettings { transports: case.enabled }, |_| case.current), *expected);
     }
 
     fn bad(reason: BadRequest) -> Result<Intent, Refusal> {
@@ -238,25 +238,25 @@ mod tests {
         let worst = Case { get: false, origin: Some(b"\x01"), ..CASE };
         for query in ["", "transport=", "transport=constructor&sid=x", "transport=__proto__", "transport=webtransport"]
         {
-            check(query, &worst, Err(Refusal::UnknownTransport));
+            check(query, &worst, &Err(Refusal::UnknownTransport));
         }
-        check("transport=websocket", &Case { enabled: &[Polling], ..CASE }, Err(Refusal::UnknownTransport));
+        check("transport=websocket", &Case { enabled: &[Polling], ..CASE }, &Err(Refusal::UnknownTransport));
     }
 
     #[test]
     fn an_illegal_origin_is_refused_before_the_session_is_looked_up() {
-        check("transport=polling&sid=x", &Case { origin: Some(b"a\x01"), ..CASE }, bad(BadRequest::InvalidOrigin));
+        check("transport=polling&sid=x", &Case { origin: Some(b"a\x01"), ..CASE }, &bad(BadRequest::InvalidOrigin));
         let opened = Ok(Intent::Open { transport: Polling });
-        check("transport=polling", &Case { origin: Some(b"http://\xe4\t~"), ..CASE }, opened);
+        check("transport=polling", &Case { origin: Some(b"http://\xe4\t~"), ..CASE }, &opened);
     }
 
     #[test]
     fn a_session_must_be_known() {
-        check(&format!("transport=polling&sid={SID}"), &CASE, Err(Refusal::UnknownSession));
+        check(&format!("transport=polling&sid={SID}"), &CASE, &Err(Refusal::UnknownSession));
         check(
             "transport=polling&sid=constructor",
             &Case { current: Some(Polling), ..CASE },
-            Err(Refusal::UnknownSession),
+            &Err(Refusal::UnknownSession),
         );
     }
 
@@ -264,28 +264,28 @@ mod tests {
     fn a_plain_request_uses_the_transport_of_its_session() {
         let polling = format!("transport=polling&sid={SID}");
         let websocket = format!("transport=websocket&sid={SID}");
-        check(&polling, &Case { current: Some(Polling), ..CASE }, Ok(Intent::Continue(sid())));
-        check(&polling, &Case { current: Some(Polling), get: false, ..CASE }, Ok(Intent::Continue(sid())));
-        check(&polling, &Case { current: Some(WebSocket), ..CASE }, bad(BadRequest::TransportMismatch));
-        check(&websocket, &Case { current: Some(Polling), ..CASE }, bad(BadRequest::TransportMismatch));
-        check(&websocket, &Case { current: Some(WebSocket), ..CASE }, bad(BadRequest::TransportHandshake));
+        check(&polling, &Case { current: Some(Polling), ..CASE }, &Ok(Intent::Continue(sid())));
+        check(&polling, &Case { current: Some(Polling), get: false, ..CASE }, &Ok(Intent::Continue(sid())));
+        check(&polling, &Case { current: Some(WebSocket), ..CASE }, &bad(BadRequest::TransportMismatch));
+        check(&websocket, &Case { current: Some(Polling), ..CASE }, &bad(BadRequest::TransportMismatch));
+        check(&websocket, &Case { current: Some(WebSocket), ..CASE }, &bad(BadRequest::TransportHandshake));
     }
 
     #[test]
     fn an_upgrade_names_its_session() {
         let case = Case { upgrade: true, current: Some(Polling), ..CASE };
-        check(&format!("transport=websocket&sid={SID}"), &case, Ok(Intent::Upgrade(sid())));
-        check(&format!("transport=polling&sid={SID}"), &case, Ok(Intent::AcceptAndClose));
+        check(&format!("transport=websocket&sid={SID}"), &case, &Ok(Intent::Upgrade(sid())));
+        check(&format!("transport=polling&sid={SID}"), &case, &Ok(Intent::AcceptAndClose));
     }
 
     #[test]
     fn a_new_session_is_asked_for_by_get() {
-        check("transport=polling", &CASE, Ok(Intent::Open { transport: Polling }));
-        check("transport=polling", &Case { get: false, ..CASE }, Err(Refusal::BadHandshakeMethod));
-        check("transport=websocket", &Case { get: false, ..CASE }, Err(Refusal::BadHandshakeMethod));
-        check("transport=websocket", &CASE, bad(BadRequest::TransportHandshake));
-        check("transport=websocket", &Case { upgrade: true, ..CASE }, Ok(Intent::Open { transport: WebSocket }));
-        check("transport=polling", &Case { upgrade: true, ..CASE }, Ok(Intent::AcceptAndClose));
+        check("transport=polling", &CASE, &Ok(Intent::Open { transport: Polling }));
+        check("transport=polling", &Case { get: false, ..CASE }, &Err(Refusal::BadHandshakeMethod));
+        check("transport=websocket", &Case { get: false, ..CASE }, &Err(Refusal::BadHandshakeMethod));
+        check("transport=websocket", &CASE, &bad(BadRequest::TransportHandshake));
+        check("transport=websocket", &Case { upgrade: true, ..CASE }, &Ok(Intent::Open { transport: WebSocket }));
+        check("transport=polling", &Case { upgrade: true, ..CASE }, &Ok(Intent::AcceptAndClose));
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl Session {
         }
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
-                self.heartbeat = Heartbeat::PongUntil(now + timing.ping_timeout);
+                // From the time at which it was due: a late timer must not give the client more.
+                self.heartbeat = Heartbeat::PongUntil(at + timing.ping_timeout);
                 Some(Due::Ping)
             }
             Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) if at <= now => Some(Due::PingTimeout),

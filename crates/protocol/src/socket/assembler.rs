@@ -161,13 +161,13 @@ mod tests {
     fn the_last_attachment_completes_its_packet() {
         let mut assembler = Assembler::default();
         assert_eq!(assembler.text(ONE, &limits()), Ok(None));
-        let assembled = assembler.binary(vec![1]).unwrap().unwrap();
-        assert_eq!(Ok(assembled.packet()), decode(ONE, &limits()));
-        assert_eq!(assembled.event().unwrap().name, "f");
+        let whole = assembler.binary(vec![1]).unwrap().unwrap();
+        assert_eq!(Ok(whole.packet()), decode(ONE, &limits()));
+        assert_eq!(whole.event().unwrap().name, "f");
         assert_eq!(assembler.text(TWO, &limits()), Ok(None));
         assert!(assembler.binary(vec![1]).unwrap().is_none());
-        let assembled = assembler.binary(Bytes::new()).unwrap().unwrap();
-        let (second, first): (Value, Bytes) = assembled.ack().unwrap().deserialize().unwrap();
+        let whole = assembler.binary(Bytes::new()).unwrap().unwrap();
+        let (second, first): (Value, Bytes) = whole.ack().unwrap().deserialize().unwrap();
         assert_eq!((second, first), (Value::Binary(Bytes::new()), Bytes::from_static(&[1])));
     }
 

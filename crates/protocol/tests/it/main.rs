@@ -1,0 +1,7 @@
+//! Properties of the codecs, and whole exchanges through both layers.
+
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
+
+mod engine;
+mod path;
+mod socket;

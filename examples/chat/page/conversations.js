@@ -1,0 +1,93 @@
+// What has been said, where, and what of it is unread. Knows neither the page nor the network.
+
+export const LOBBY = "#lobby";
+
+/** A conversation's key: `#tea` for a room, `@Ada` for a person. */
+export function keyOf(to) {
+  return "room" in to ? `#${to.room}` : `@${to.user}`;
+}
+
+export class Conversation {
+  /** `{ id, from, text, at, state }`; one without `from` is a notice. Oldest first, waiting ones at the end. */
+  entries = [];
+  unread = 0;
+  /** Who is typing, with the timer that ends it. */
+  typing = new Map();
+  /** What stands in the message field. */
+  draft = "";
+
+  constructor(to) {
+    this.to = to;
+    this.key = keyOf(to);
+    this.isRoom = "room" in to;
+    this.title = to.room ?? to.user;
+  }
+
+  find(id) {
+    return this.entries.find((entry) => entry.id === id);
+  }
+
+  /** Adds a message, unless it is known; then only what is new about it is taken over. Returns whether it was added. */
+  add(message) {
+    const known = this.find(message.id);
+    if (known) {
+      const moved = known.state === "waiting" && message.state !== "waiting";
+      Object.assign(known, message);
+      if (moved) this.#settle(known);
+      return false;
+    }
+    this.entries.push(message);
+    this.#settle(message);
+    return true;
+  }
+
+  notice(text) {
+    this.add({ id: `notice-${this.entries.length}-${Date.now()}`, text, at: Date.now(), state: "notice" });
+  }
+
+  /** Puts an entry behind all that are older, and before those which the server has not got yet. */
+  #settle(entry) {
+    this.entries.splice(this.entries.indexOf(entry), 1);
+    const unsent = (other) => other.state === "waiting" || other.state === "refused";
+    const later = (other) => !unsent(entry) && (unsent(other) || other.at > entry.at);
+    const place = this.entries.findIndex(later);
+    this.entries.splice(place < 0 ? this.entries.length : place, 0, entry);
+  }
+}
+
+export class Conversations {
+  #all = new Map([[LOBBY, new Conversation({ room: "lobby" })]]);
+
+  /** The conversation with a room or person, begun if need be. */
+  with(to) {
+    const key = keyOf(to);
+    if (!this.#all.has(key)) this.#all.set(key, new Conversation(to));
+    return this.#all.get(key);
+  }
+
+  get(key) {
+    return this.#all.get(key);
+  }
+
+  remove(key) {
+    this.#all.delete(key);
+  }
+
+  /** Whose conversation a message belongs to, seen by `me`: a private one is filed under the other person. */
+  of(message, me) {
+    const foreign = "user" in message.to && message.from !== me;
+    return this.with(foreign ? { user: message.from } : message.to);
+  }
+
+  rooms() {
+    return [...this.#all.values()].filter((conversation) => conversation.isRoom);
+  }
+
+  private() {
+    return [...this.#all.values()].filter((conversation) => !conversation.isRoom);
+  }
+
+  unread() {
+    return [...this.#all.values()].reduce((sum, conversation) => sum + conversation.unread, 0);
+  }
+}

@@ -1,0 +1,104 @@
+//! The server that the interop tests talk to: small behaviours, each behind an event, made of the public API only.
+
+mod events;
+mod reasons;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Parser;
+use serde::Deserialize;
+use sockeye::{ConnectError, Data, Namespace, Server};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::reasons::Reasons;
+
+/// All times are in milliseconds, and Node's defaults.
+#[derive(Parser)]
+struct Args {
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    #[arg(long, default_value_t = 25_000)]
+    ping_interval: u64,
+    #[arg(long, default_value_t = 20_000)]
+    ping_timeout: u64,
+    #[arg(long, default_value_t = 45_000)]
+    connect_timeout: u64,
+    #[arg(long, default_value_t = 10_000)]
+    upgrade_timeout: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(args.ping_interval))
+        .ping_timeout(Duration::from_millis(args.ping_timeout))
+        .connect_timeout(Duration::from_millis(args.connect_timeout))
+        .upgrade_timeout(Duration::from_millis(args.upgrade_timeout))
+        .state(Arc::new(Reasons::default()))
+        .build()?;
+    for namespace in [io.of("/"), guarded(io.of("/admin")), io.of("/other")] {
+        events::register(&namespace);
+    }
+    io.middleware(delay_or_refuse);
+
+    let listener = TcpListener::bind(("127.0.0.1", args.port)).await?;
+    say(&format!("http://{}", listener.local_addr()?));
+    let app = Router::new().layer(io.layer());
+    let stop = async move {
+        stop_signal().await;
+        io.close().await;
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    Ok(())
+}
+
+/// What clients may ask of the main namespace's middleware in their `auth`.
+#[derive(Default, Deserialize)]
+struct Wishes {
+    #[serde(default)]
+    delay: u64,
+    #[serde(default)]
+    fail: bool,
+}
+
+async fn delay_or_refuse(Data(wishes): Data<Wishes>) -> Result<(), ConnectError> {
+    tokio::time::sleep(Duration::from_millis(wishes.delay.min(1000))).await;
+    if wishes.fail {
+        return Err(ConnectError::new("refused").data(serde_json::json!({ "code": 4001 })));
+    }
+    Ok(())
+}
+
+#[derive(Default, Deserialize)]
+struct Token {
+    #[serde(default)]
+    token: String,
+}
+
+/// Lets in only who has the token.
+fn guarded(namespace: Namespace) -> Namespace {
+    namespace.middleware(async |Data(auth): Data<Token>| {
+        if auth.token == "secret" {
+            return Ok(());
+        }
+        Err(ConnectError::new("not authorized").data(serde_json::json!({ "code": 401 })))
+    });
+    namespace
+}
+
+async fn stop_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the tests read the address from standard output")]
+fn say(line: &str) {
+    println!("{line}");
+}

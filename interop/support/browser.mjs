@@ -1,0 +1,101 @@
+// A real browser, and the chat's page in it as its user sees it.
+
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+export async function launch() {
+  // Playwright gives every launch a fresh profile directory of its own.
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: FLAGS,
+  });
+}
+
+/** A browser of its own (own storage), so a device of its own. */
+export async function newDevice(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1180, height: 760 }, locale: "en-GB", ...options });
+  context.setDefaultTimeout(8000);
+  return context;
+}
+
+/** The chat's page, with the things that people do in it. */
+export class ChatPage {
+  constructor(page) {
+    this.page = page;
+    this.errors = [];
+    page.on("console", (message) => {
+      if (message.type() === "error") this.errors.push(message.text());
+    });
+    page.on("pageerror", (error) => this.errors.push(String(error)));
+  }
+
+  static async open(context, url, name) {
+    const chat = new ChatPage(await context.newPage());
+    await chat.page.goto(url);
+    if (name) {
+      await chat.page.getByLabel("Nickname", { exact: true }).fill(name);
+      await chat.page.keyboard.press("Enter");
+    }
+    await chat.online();
+    return chat;
+  }
+
+  async online() {
+    await this.page.locator("body[data-state=online], body[data-state=back]").waitFor();
+  }
+
+  get field() {
+    return this.page.locator("#text");
+  }
+
+  get banner() {
+    return this.page.locator("#banner");
+  }
+
+  get typing() {
+    return this.page.locator("#typing");
+  }
+
+  async say(text) {
+    await this.field.fill(text);
+    await this.field.press("Enter");
+  }
+
+  /** A message that reads exactly so, in the conversation on display. */
+  message(text) {
+    return this.page.locator(".message", { has: this.page.getByText(text, { exact: true }) });
+  }
+
+  /** A line of the list at the side: `#tea`, `@Ada`. */
+  entry(key) {
+    return this.page.locator(`.entry[data-key="${key}"]`);
+  }
+
+  badge(key) {
+    return this.entry(key).locator(".badge");
+  }
+
+  async enterRoom(name) {
+    await this.page.getByLabel("Create or join a room").first().click();
+    await this.page.getByLabel("Name of the room").fill(name);
+    await this.page.keyboard.press("Enter");
+    await this.page.locator("#title", { hasText: name }).waitFor();
+  }
+
+  transport() {
+    return this.page.evaluate(() => window.chat.socket.io.engine.transport.name);
+  }
+
+  async screenshot(name) {
+    mkdirSync(ARTIFACTS, { recursive: true });
+    await this.page.screenshot({ path: `${ARTIFACTS}${name}.png` });
+  }
+}

@@ -1,0 +1,441 @@
+// The chat example in a real browser.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { ChatPage, launch, newDevice } from "../support/browser.mjs";
+import { TestServer } from "../support/server.mjs";
+import { pause, until } from "../support/wait.mjs";
+
+let browser;
+let server;
+let contexts;
+let pages;
+
+before(async () => { browser = await launch(); });
+after(async () => { await browser?.close(); });
+
+beforeEach(async () => {
+  contexts = [];
+  pages = [];
+  server = undefined;
+  server = await TestServer.start("chat", { args: ["--host", "127.0.0.1"] });
+});
+
+afterEach(async () => {
+  for (const context of contexts) await context.close();
+  await server?.stop();
+});
+
+async function device(options) {
+  const context = await newDevice(browser, options);
+  contexts.push(context);
+  return context;
+}
+
+async function open(context, name, { url = server.url } = {}) {
+  const chat = await ChatPage.open(context, url, name);
+  pages.push(chat);
+  return chat;
+}
+
+async function person(name, options) {
+  return open(await device(options), name);
+}
+
+/** The second device of somebody: opens the link that the first one shows. */
+async function secondDevice(first, options) {
+  await first.page.getByLabel("Use this name on another device").first().click();
+  const url = await first.page.locator("#link").inputValue();
+  await first.page.keyboard.press("Escape");
+  return open(await device(options), undefined, { url });
+}
+
+function noErrors(except = /^$/) {
+  for (const chat of pages) assert.deepEqual(chat.errors.filter((error) => !except.test(error)), []);
+}
+
+const NETWORK = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
+
+describe("two people", () => {
+  test("join, talk, see each other's names and leave", async () => {
+    const ada = await person("Ada");
+    const bob = await person("Bob");
+    await ada.page.getByText("Bob joined").waitFor();
+    await ada.entry("@Bob").waitFor();
+    await bob.entry("@Ada").waitFor();
+
+    await ada.say("Good morning, Bob 🐟");
+    await bob.message("Good morning, Bob 🐟").waitFor();
+    assert.equal(await bob.message("Good morning, Bob 🐟").locator(".author").textContent(), "Ada");
+    await ada.message("Good morning, Bob 🐟").and(ada.page.locator(".sent")).waitFor();
+
+    await bob.page.close();
+    await ada.page.getByText("Bob left").waitFor();
+    await until(async () => (await ada.entry("@Bob").count()) === 0, { what: "Bob's leaving of the list" });
+    noErrors();
+  });
+
+  test("reach the WebSocket by upgrade", async () => {
+    const ada = await person("Ada");
+    await until(async () => (await ada.transport()) === "websocket", { what: "the upgrade" });
+    await ada.say("over the WebSocket");
+    await ada.page.locator(".message.sent").waitFor();
+    noErrors();
+  });
+
+  test("can use the WebSocket from the start", async () => {
+    const ada = await open(await device(), "Ada", { url: `${server.url}/?transports=websocket` });
+    const bob = await person("Bob");
+    assert.equal(await ada.transport(), "websocket");
+    assert.deepEqual(await ada.page.evaluate(() => window.chat.socket.io.opts.transports), ["websocket"]);
+    await ada.say("no polling here");
+    await bob.message("no polling here").waitFor();
+    noErrors();
+  });
+
+  test("can stay with polling", async () => {
+    const ada = await open(await device(), "Ada", { url: `${server.url}/?transports=polling` });
+    const bob = await person("Bob");
+    await bob.say("hello, poller");
+    await ada.message("hello, poller").waitFor();
+    await ada.say("hello, upgraded one");
+    await bob.message("hello, upgraded one").waitFor();
+    assert.equal(await ada.transport(), "polling");
+    noErrors();
+  });
+
+  test("see each other typing, and see it end", async () => {
+    const ada = await person("Ada");
+    const bob = await person("Bob");
+    await ada.field.pressSequentially("hm");
+    await bob.typing.getByText("Ada is typing").waitFor();
+    // Without another key it ends by itself.
+    await until(async () => (await bob.typing.textContent()) === "", { within: 6000, what: "the end of typing" });
+    await ada.field.pressSequentially("m");
+    await bob.typing.getByText("Ada is typing").waitFor();
+    await ada.field.press("Enter");
+    await until(async () => (await bob.typing.textContent()) === "", { within: 1500, what: "the end by sending" });
+    noErrors();
+  });
+
+  test("get what they wrote as text, never as markup", async () => {
+    const ada = await person("<b>Ada</b>");
+    const bob = await person("Bob");
+    const evil = `<img src=x onerror="document.title='owned'"><script>alert(1)</script>`;
+    await ada.say(evil);
+    await bob.message(evil).waitFor();
+    assert.equal(await bob.page.locator(".message img, .message script, .message b, .entry b").count(), 0);
+    await ada.enterRoom("<i>tea</i>");
+    await bob.page.locator(".entry", { hasText: "<i>tea</i>" }).waitFor();
+    assert.ok(!(await bob.page.title()).includes("owned"));
+    noErrors();
+  });
+
+  test("cannot have the same name, and are told so", async () => {
+    await person("Ada");
+    const other = new ChatPage(await (await device()).newPage());
+    await other.page.goto(server.url);
+    await other.page.getByLabel("Nickname", { exact: true }).fill("Ada");
+    await other.page.keyboard.press("Enter");
+    await other.page.getByText("taken by somebody else").waitFor();
+    await other.page.getByLabel("Nickname", { exact: true }).fill("Eve");
+    await other.page.keyboard.press("Enter");
+    await other.online();
+  });
+
+  test("find the last messages when they come later", async () => {
+    const ada = await person("Ada");
+    for (const text of ["first", "second", "third"]) await ada.say(text);
+    await until(async () => (await ada.page.locator(".message.sent").count()) === 3, { what: "three answers" });
+    const bob = await person("Bob");
+    await bob.message("third").waitFor();
+    const texts = await bob.page.locator(".message p").allTextContents();
+    assert.deepEqual(texts, ["first", "second", "third"]);
+    assert.equal(await bob.page.locator(".badge").count(), 0);
+    noErrors();
+  });
+
+  test("hear from the server what is too long", async () => {
+    const ada = await person("Ada");
+    await ada.page.evaluate(() => document.getElementById("text").removeAttribute("maxlength"));
+    await ada.say("x".repeat(2001));
+    await ada.page.getByText("Not sent: a message has 1 to 2000 characters").waitFor();
+    await ada.page.getByLabel("Create or join a room").first().click();
+    await ada.page.locator("#room-name").evaluate((input) => input.removeAttribute("maxlength"));
+    await ada.page.locator("#room-name").fill("y".repeat(33));
+    await ada.page.keyboard.press("Enter");
+    await ada.page.getByText("A room's name has 1 to 32 characters.").waitFor();
+    noErrors();
+  });
+});
+
+describe("several devices", () => {
+  test("of one user all get a private message, and show it as delivered", async () => {
+    const ada = await person("Ada");
+    const phone = await secondDevice(ada);
+    const bob = await person("Bob");
+    await ada.entry("@Bob").waitFor();
+
+    await bob.entry("@Ada").click();
+    await bob.say("only for you");
+    for (const one of [ada, phone]) {
+      await one.badge("@Bob").getByText("1", { exact: true }).waitFor();
+      assert.match(await one.page.title(), /^\(1\) /);
+      if (one === ada) await ada.screenshot("unread");
+      await one.entry("@Bob").click();
+      await one.message("only for you").waitFor();
+      assert.equal(await one.badge("@Bob").count(), 0);
+      assert.doesNotMatch(await one.page.title(), /^\(/);
+    }
+    await bob.page.locator(".message.delivered").waitFor();
+
+    // What one device answers, the other has as its own.
+    await ada.say("thank you");
+    await bob.message("thank you").waitFor();
+    await phone.message("thank you").and(phone.page.locator(".mine")).waitFor();
+    await ada.page.locator(".message.delivered").waitFor();
+    await ada.screenshot("private");
+    noErrors();
+  });
+
+  test("count as one: only the first comes and only the last leaves", async () => {
+    const bob = await person("Bob");
+    const ada = await person("Ada");
+    await bob.page.getByText("Ada joined").waitFor();
+    const phone = await secondDevice(ada);
+    await ada.page.close();
+    await phone.say("still here");
+    await bob.message("still here").waitFor();
+    assert.equal(await bob.page.getByText("Ada joined").count(), 1);
+    assert.equal(await bob.page.getByText("Ada left").count(), 0);
+    await phone.page.close();
+    await bob.page.getByText("Ada left").waitFor();
+    noErrors();
+  });
+
+  test("share the rooms", async () => {
+    const ada = await person("Ada");
+    const phone = await secondDevice(ada);
+    await ada.enterRoom("tea");
+    await phone.page.locator('.entry[data-key="#tea"]:not(.outside)').waitFor();
+    await ada.page.getByRole("button", { name: "Leave" }).click();
+    await until(async () => (await phone.entry("#tea").count()) === 0, { what: "leaving on both" });
+    noErrors();
+  });
+});
+
+describe("rooms", () => {
+  test("are made, joined, counted as unread, and left", async () => {
+    const ada = await person("Ada");
+    const bob = await person("Bob");
+    await ada.enterRoom("tea");
+    await bob.entry("#tea").click();
+    await ada.page.getByText("Bob joined").last().waitFor();
+    await bob.entry("#lobby").click();
+
+    await ada.say("one");
+    await ada.say("two");
+    await bob.badge("#tea").getByText("2", { exact: true }).waitFor();
+    assert.match(await bob.page.title(), /^\(2\) /);
+    await bob.entry("#tea").click();
+    await bob.message("two").waitFor();
+    assert.doesNotMatch(await bob.page.title(), /^\(/);
+
+    await bob.page.getByRole("button", { name: "Leave" }).click();
+    await ada.page.getByText("Bob left").waitFor();
+    await ada.say("alone now");
+    await ada.message("alone now").and(ada.page.locator(".sent")).waitFor();
+    assert.equal(await bob.badge("#tea").count(), 0);
+    // The last one out takes the room with them.
+    await ada.page.getByRole("button", { name: "Leave" }).click();
+    await until(async () => (await bob.entry("#tea").count()) === 0, { what: "the room's end" });
+    noErrors();
+  });
+
+  test("are remembered over a reload", async () => {
+    const ada = await person("Ada");
+    await ada.enterRoom("tea");
+    await ada.page.reload();
+    await ada.online();
+    await ada.page.locator('.entry[data-key="#tea"]:not(.outside)').waitFor();
+    noErrors();
+  });
+});
+
+describe("when the server goes and comes back", () => {
+  test("the state is shown and what was written meanwhile arrives once", async () => {
+    const ada = await person("Ada", { colorScheme: "light" });
+    const bob = await person("Bob");
+    await ada.enterRoom("tea");
+    await bob.entry("#tea").click();
+    await ada.say("before");
+    await bob.message("before").waitFor();
+
+    await server.kill();
+    await ada.banner.getByText("Connection lost").waitFor();
+    await ada.say("written while away");
+    await ada.say("and one more");
+    assert.equal(await ada.page.locator(".message.waiting").count(), 2);
+    await ada.screenshot("offline");
+
+    await server.start();
+    await ada.banner.getByText("Connected again").waitFor();
+    await bob.message("and one more").waitFor({ timeout: 15_000 });
+    await until(async () => (await ada.page.locator(".message.waiting").count()) === 0, { what: "the answers" });
+    await pause(300);
+    for (const one of [ada, bob]) {
+      const texts = await one.page.locator(".message p").allTextContents();
+      assert.deepEqual(texts, ["before", "written while away", "and one more"]);
+    }
+    await until(async () => ada.banner.isHidden(), { what: "the banner's end" });
+    noErrors(NETWORK);
+  });
+
+  test("a message whose answer was lost is there once", async () => {
+    const ada = await person("Ada");
+    const bob = await person("Bob");
+    await until(async () => (await ada.transport()) === "websocket", { what: "the upgrade" });
+    // The connection breaks right behind the message, before the answer can come.
+    await ada.field.fill("once only");
+    await ada.page.evaluate(() => {
+      document.getElementById("composer").requestSubmit();
+      setTimeout(() => window.chat.socket.io.engine.close());
+    });
+    await ada.online();
+    await ada.page.locator(".message.sent").waitFor({ timeout: 15_000 });
+    await pause(300);
+    assert.deepEqual(await bob.page.locator(".message p").allTextContents(), ["once only"]);
+    noErrors(NETWORK);
+  });
+});
+
+describe("the page", () => {
+  test("fits a phone", async () => {
+    const ada = await person("Ada", { colorScheme: "light" });
+    const bob = await person("Bob", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await chatter(ada, bob);
+    const wide = await bob.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.equal(wide, false);
+    const size = await bob.field.evaluate((field) => parseFloat(getComputedStyle(field).fontSize));
+    assert.ok(size >= 16, "a smaller field makes iOS zoom");
+    await bob.screenshot("phone");
+    await bob.page.locator("#open-drawer").tap();
+    await bob.entry("@Ada").waitFor();
+    await pause(300);
+    await bob.screenshot("phone-drawer");
+    await bob.entry("@Ada").tap();
+    await bob.page.locator("#title", { hasText: "Ada" }).waitFor();
+    await bob.say("from the phone");
+    await ada.badge("@Bob").waitFor();
+    const small = await bob.page.evaluate(() =>
+      [...document.querySelectorAll(".talk button:not([hidden]), .talk textarea")]
+        .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 40)
+        .map((element) => element.id || element.className));
+    assert.deepEqual(small, [], "a finger needs 40 px");
+    noErrors();
+  });
+
+  test("is drawn for light and dark", async () => {
+    const ada = await person("Ada", { colorScheme: "light" });
+    const bob = await person("Bob", { colorScheme: "dark" });
+    await chatter(ada, bob);
+    await ada.screenshot("desktop-light");
+    await bob.screenshot("desktop-dark");
+    const ground = (one) => one.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.notEqual(await ground(ada), await ground(bob));
+    noErrors();
+  });
+
+  test("asks for a name first", async () => {
+    const page = new ChatPage(await (await device({ colorScheme: "light" })).newPage());
+    await page.page.goto(server.url);
+    await page.page.getByLabel("Nickname", { exact: true }).waitFor();
+    await page.screenshot("sign-in");
+    assert.deepEqual(page.errors, []);
+  });
+
+  test("can be used with the keyboard alone", async () => {
+    const bob = await person("Bob");
+    const context = await device();
+    const ada = new ChatPage(await context.newPage());
+    pages.push(ada);
+    const { keyboard } = ada.page;
+    const focused = () => ada.page.evaluate(() => document.activeElement.id || document.activeElement.dataset.key);
+    await ada.page.goto(server.url);
+    await keyboard.type("Ada");
+    await keyboard.press("Enter");
+    await ada.online();
+    await until(async () => (await focused()) === "text", { what: "the focus in the message field" });
+    await keyboard.type("no mouse");
+    await keyboard.press("Shift+Enter");
+    await keyboard.type("needed");
+    await keyboard.press("Enter");
+    await bob.message("no mouse\nneeded").waitFor();
+
+    // Backwards to the list, by the arrows through it.
+    await until(async () => {
+      await keyboard.press("Shift+Tab");
+      return (await focused()) === "#lobby";
+    }, { what: "the list by Shift+Tab" });
+    await keyboard.press("ArrowDown");
+    assert.equal(await focused(), "@Bob");
+    const outline = await ada.page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.notEqual(outline, "none");
+    await keyboard.press("Enter");
+    assert.equal(await focused(), "text");
+    await keyboard.type("private, too");
+    await keyboard.press("Enter");
+    await bob.badge("@Ada").waitFor();
+
+    // A room: the dialog opens, closes by Escape, and takes a name by Enter.
+    await until(async () => {
+      await keyboard.press("Shift+Tab");
+      return (await focused()) === "new-room";
+    }, { what: "the button for a new room" });
+    await keyboard.press("Enter");
+    await keyboard.press("Escape");
+    assert.equal(await focused(), "new-room");
+    await keyboard.press("Enter");
+    await keyboard.type("tea");
+    await keyboard.press("Enter");
+    await ada.page.locator("#title", { hasText: "tea" }).waitFor();
+    await until(async () => (await focused()) === "text", { what: "the focus in the new room's field" });
+    noErrors();
+  });
+
+  test("has names and roles for a screen reader", async () => {
+    const ada = await person("Ada");
+    const log = ada.page.getByRole("log");
+    assert.equal(await log.getAttribute("aria-live"), "polite");
+    const nameless = await ada.page.evaluate(() =>
+      [...document.querySelectorAll("button, input, textarea")]
+        .filter((element) => !element.labels?.length && !element.getAttribute("aria-label") && !element.textContent.trim())
+        .map((element) => element.outerHTML));
+    assert.deepEqual(nameless, []);
+    await ada.page.getByRole("navigation", { name: "Conversations" }).waitFor();
+    noErrors();
+  });
+
+  test("keeps still for who wants less motion", async () => {
+    const ada = await person("Ada", { reducedMotion: "reduce", viewport: { width: 360, height: 740 } });
+    const moving = await ada.page.locator("#sidebar").evaluate((element) => getComputedStyle(element).transitionDuration);
+    assert.equal(moving, "0s");
+    noErrors();
+  });
+});
+
+/** A talk as it may be, to look at. */
+async function chatter(ada, bob) {
+  await bob.say("Morning! The river is high today.");
+  await ada.message("Morning! The river is high today.").waitFor();
+  await ada.say("I saw. They say the first sockeye are past the second bridge.");
+  await bob.message("I saw. They say the first sockeye are past the second bridge.").waitFor();
+  await bob.say("Shall we count them after work? The last hour before dusk is best: the light is low and they rest in the pool below the weir.");
+  await bob.say("I bring the thermos.");
+  await ada.message("I bring the thermos.").waitFor();
+  await ada.say("Yes");
+  await ada.enterRoom("river-watch");
+  await ada.entry("#lobby").click();
+  await bob.field.pressSequentially("See you th");
+  await ada.typing.getByText("Bob is typing").waitFor();
+}

@@ -124,13 +124,17 @@ impl IntoRooms for Room {
 
 impl<R: IntoRooms, const N: usize> IntoRooms for [R; N] {
     fn add_to(self, list: &mut RoomList) {
-        self.into_iter().for_each(|room| room.add_to(list));
+        for room in self {
+            room.add_to(list);
+        }
     }
 }
 
 impl<R: IntoRooms> IntoRooms for Vec<R> {
     fn add_to(self, list: &mut RoomList) {
-        self.into_iter().for_each(|room| room.add_to(list));
+        for room in self {
+            room.add_to(list);
+        }
     }
 }
 
@@ -139,7 +143,9 @@ where
     &'a R: IntoRooms,
 {
     fn add_to(self, list: &mut RoomList) {
-        self.iter().for_each(|room| room.add_to(list));
+        for room in self {
+            room.add_to(list);
+        }
     }
 }
 
@@ -173,9 +179,13 @@ mod tests {
         assert_eq!(named("a"), ["a"]);
         assert_eq!(named(["a", "b"]), ["a", "b"]);
         assert_eq!(named(vec!["a".to_owned()]), ["a"]);
-        assert_eq!(named(&vec!["a".to_owned(), "b".to_owned()]), ["a", "b"]);
+        let several = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(named(&several), ["a", "b"]);
+        assert_eq!(named(several), ["a", "b"]);
         assert_eq!(named(&["a", "b"][..]), ["a", "b"]);
-        assert_eq!(named(&SocketId::new("id")), ["id"]);
+        let id = SocketId::new("id");
+        assert_eq!(named(&id), ["id"]);
+        assert_eq!(named(id), ["id"]);
         assert_eq!(named(Vec::<Room>::new()), Vec::<String>::new());
     }
 }

@@ -17,11 +17,12 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 pub struct Rooms<M> {
     members: Slab<Member<M>>,
     by_id: Map<SocketId, MemberKey>,
-    rooms: Slab<RoomEntry>,
+    entries: Slab<RoomEntry>,
     by_name: Map<Room, RoomKey>,
     /// Raised with every selection; a member that carries the present value has been seen by it.
     mark: u64,
-    max_rooms: usize,
+    /// The most rooms that one socket may be in.
+    limit: usize,
     active: usize,
 }
 
@@ -90,10 +91,10 @@ impl<M: Clone> Rooms<M> {
         Self {
             members: Slab::new(),
             by_id: Map::default(),
-            rooms: Slab::new(),
+            entries: Slab::new(),
             by_name: Map::default(),
             mark: 0,
-            max_rooms,
+            limit: max_rooms,
             active: 0,
         }
     }
@@ -147,11 +148,11 @@ impl<M: Clone> Rooms<M> {
         {
             return Ok(());
         }
-        if member.rooms.len() >= self.max_rooms {
-            return Err(JoinError::TooManyRooms { room, limit: self.max_rooms });
+        if member.rooms.len() >= self.limit {
+            return Err(JoinError::TooManyRooms { room, limit: self.limit });
         }
         let room_key = self.room_key(room);
-        let members = &mut self.rooms[room_key.index()].members;
+        let members = &mut self.entries[room_key.index()].members;
         let place = self::key(members.len());
         members.push(key);
         self.members[key.index()].rooms.push(Membership { room: room_key, place });
@@ -160,7 +161,7 @@ impl<M: Clone> Rooms<M> {
 
     fn room_key(&mut self, name: Room) -> RoomKey {
         *self.by_name.entry(name).or_insert_with_key(|name| {
-            RoomKey(key(self.rooms.insert(RoomEntry { name: name.clone(), members: Vec::new() })))
+            RoomKey(key(self.entries.insert(RoomEntry { name: name.clone(), members: Vec::new() })))
         })
     }
 
@@ -184,7 +185,7 @@ impl<M: Clone> Rooms<M> {
 
     /// Frees a place in a room; the room's last member moves there. An empty room is deleted.
     fn vacate(&mut self, left: Membership) {
-        let members = &mut self.rooms[left.room.index()].members;
+        let members = &mut self.entries[left.room.index()].members;
         members.swap_remove(left.place as usize);
         if let Some(moved) = members.get(left.place as usize) {
             let memberships = &mut self.members[moved.index()].rooms;
@@ -192,7 +193,7 @@ impl<M: Clone> Rooms<M> {
                 membership.place = left.place;
             }
         } else if members.is_empty() {
-            let entry = self.rooms.remove(left.room.index());
+            let entry = self.entries.remove(left.room.index());
             self.by_name.remove(&entry.name);
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
@@ -202,7 +203,7 @@ impl<M: Clone> Rooms<M> {
     /// The rooms of a socket, that of its own id first.
     pub fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
         let Some(member) = self.members.get(key.index()) else { return Vec::new() };
-        let joined = member.rooms.iter().map(|membership| self.rooms[membership.room.index()].name.clone());
+        let joined = member.rooms.iter().map(|membership| self.entries[membership.room.index()].name.clone());
         std::iter::once(member.id.clone().into()).chain(joined).collect()
     }
 
@@ -256,7 +257,7 @@ impl<M: Clone> Rooms<M> {
 
     fn room(&self, room: &Room) -> Vec<M> {
         let Some(room) = self.by_name.get(room) else { return Vec::new() };
-        let members = &self.rooms[room.index()].members;
+        let members = &self.entries[room.index()].members;
         let mut targets = Vec::with_capacity(members.len());
         let active = members.iter().map(|key| &self.members[key.index()]).filter(|member| member.active);
         targets.extend(active.map(|member| member.value.clone()));
@@ -290,7 +291,7 @@ impl<M: Clone> Rooms<M> {
 
     /// Who is in the room by joining it, and whose id it is.
     fn in_room(&self, room: &Room) -> SmallVec<[MemberKey; 8]> {
-        let joined = self.by_name.get(room).map_or(&[][..], |key| &self.rooms[key.index()].members);
+        let joined = self.by_name.get(room).map_or(&[][..], |key| &self.entries[key.index()].members);
         joined.iter().chain(self.by_id.get(room.as_str())).copied().collect()
     }
 }

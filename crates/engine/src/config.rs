@@ -230,7 +230,10 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_of_the_path_is_dropped() {
-        assert_eq!(EngineConfig::default().path("/socket.io/").check().map(|config| config.path), Ok("/socket.io".into()));
+        assert_eq!(
+            EngineConfig::default().path("/socket.io/").check().map(|config| config.path),
+            Ok("/socket.io".into())
+        );
         assert_eq!(EngineConfig::default().path("/").check().map(|config| config.path), Ok(String::new()));
     }
 

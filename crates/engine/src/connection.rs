@@ -214,12 +214,15 @@ impl Connection {
         const GATHER_BELOW: usize = 4096;
         if attachments.is_empty() && text.len() < GATHER_BELOW {
             let header = header(Opcode::Text, text.len() + 1);
-            return self.queue(guarantee, |outbox| outbox.push_copied(&[&header, b"4", text]));
+            self.queue(guarantee, |outbox| outbox.push_copied(&[&header, b"4", text]));
+            return;
         }
         let binary: usize = attachments.iter().map(|bytes| bytes.len() + 11).sum();
         let mut frames = Vec::with_capacity(text.len() + 11 + binary);
         write_text(&mut frames, text);
-        attachments.iter().for_each(|bytes| write_binary(&mut frames, self.0.protocol, bytes));
+        for bytes in attachments {
+            write_binary(&mut frames, self.0.protocol, bytes);
+        }
         self.queue(guarantee, |outbox| outbox.push_owned(frames.into()));
     }
 
@@ -504,6 +507,9 @@ impl Shared {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("sid", &self.log_id()).field("protocol", &self.0.protocol).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("sid", &self.log_id())
+            .field("protocol", &self.0.protocol)
+            .finish_non_exhaustive()
     }
 }

@@ -185,15 +185,18 @@ impl Driver {
         let result = read.map(|read| match read {
             Ok(0) => Err(Closed::by_peer()),
             Err(_) => Err(Closed::lost()),
-            // A session that ends here is noticed by the write that follows every read.
-            Ok(count) => Ok(drop(self.process(&mut buffer[..count]))),
+            Ok(count) => {
+                // A session that ends here is noticed by the write that follows every read.
+                let _ = self.process(&mut buffer[..count]);
+                Ok(())
+            }
         });
         READ_BUFFER.set(buffer);
         result
     }
 
     /// What the loss of this transport means: the end of its session only if the session is on it.
-    fn lost(&mut self, closed: Closed) -> Stop {
+    fn lost(&self, closed: Closed) -> Stop {
         match &self.phase {
             Phase::Active | Phase::Ending(_) | Phase::Ended => {
                 self.connection.close(closed);

@@ -1,8 +1,8 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sockeye_protocol::engine::{Open, Packet, PeerEncoding, Protocol, Session, Transport};
@@ -117,9 +117,10 @@ impl Engine {
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let future = self.0.abort.clone().run_until_cancelled_owned(future);
-        match Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
-            Some(runtime) => drop(self.0.tasks.spawn_on(future, &runtime)),
-            None => tracing::error!("no runtime to run a task on: it is dropped"),
+        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
+            self.0.tasks.spawn_on(future, &runtime);
+        } else {
+            tracing::error!("no runtime to run a task on: it is dropped");
         }
     }
 
@@ -139,8 +140,7 @@ impl Engine {
         worker.start(&self.0.workers, &self.0.abort);
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
-        let connection =
-            Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
+        let connection = Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
         self.0.sessions.insert(connection.clone());
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");

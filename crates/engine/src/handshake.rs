@@ -30,7 +30,8 @@ impl Handshake {
     /// Reads the head of the first request.
     pub fn new(request: &Parts) -> Self {
         let target = request.uri.path_and_query().map_or("", |target| target.as_str());
-        let size = target.len() + request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 6).sum::<usize>();
+        let size = target.len()
+            + request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 6).sum::<usize>();
         let mut block = Vec::with_capacity(size + 3);
         push(&mut block, target.as_bytes());
         for (name, value) in &request.headers {

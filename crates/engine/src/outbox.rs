@@ -102,10 +102,7 @@ impl Outbox {
     ///
     /// # Errors
     /// What `write` fails with otherwise. Nothing can be sent any more then.
-    pub(crate) fn write_to(
-        &mut self,
-        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    pub(crate) fn write_to(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize> {
         let mut total = 0;
         while !self.is_empty() {
             match self.write_once(&mut write) {
@@ -349,6 +346,6 @@ mod tests {
         let taken = outbox.take();
         let payloads: Vec<&[u8]> = taken.frames().map(|(_, payload)| payload).collect();
         assert_eq!(payloads, [&b"2"[..], b"a", b"b"]);
-        assert!(outbox.is_empty() && outbox.len() == 0);
+        assert!(outbox.is_empty());
     }
 }

@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use sockeye_protocol::engine::{
-    BodyKind, EncodedPayload, Packet, Protocol, Transport, decode_payload, encode_payload,
-};
+use sockeye_protocol::engine::{BodyKind, EncodedPayload, Packet, Protocol, Transport, decode_payload, encode_payload};
 use sockeye_websocket::Opcode;
 
 use crate::body::Body;
@@ -182,7 +180,8 @@ impl Future for Resumed<'_> {
 
 fn encode(connection: &Connection, taken: Option<&Taken>, last: Option<Packet<'_>>) -> EncodedPayload {
     let protocol = connection.protocol();
-    let queued = taken.into_iter().flat_map(Taken::frames).filter_map(|(opcode, payload)| packet(protocol, opcode, payload));
+    let queued =
+        taken.into_iter().flat_map(Taken::frames).filter_map(|(opcode, payload)| packet(protocol, opcode, payload));
     encode_packets(connection, queued.chain(last))
 }
 

@@ -5,8 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use sockeye_protocol::engine::{
-    BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify,
-    verify_protocol,
+    BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify, verify_protocol,
 };
 
 use crate::body::Body;

@@ -128,7 +128,7 @@ impl Worker {
             self.look_at_due();
             self.sleep_until_next(sleep.as_mut(), cx)
         })
-        .await
+        .await;
     }
 
     /// Writes the connections that were queued; `batch` is kept between turns so that its memory is reused.

@@ -110,7 +110,8 @@ impl PendingAcks {
         }
     }
 
-    fn forget(&self, id: u64) {
+    /// Waits no longer for an answer.
+    pub(crate) fn forget(&self, id: u64) {
         let mut pending = self.0.lock();
         pending.waiting.remove(&id);
         if pending.waiting.is_empty() {
@@ -263,4 +264,3 @@ impl AckIds {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 }
-

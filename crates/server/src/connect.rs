@@ -108,7 +108,9 @@ fn refuse(socket: &Socket, error: BoxError) {
             ExtractError::Mismatch { reason, .. } => ConnectError::new(format!("invalid auth: {reason}")),
             error => ConnectError::new(error.to_string()),
         },
-        Err(error) => error.downcast::<ConnectError>().map_or_else(|error| ConnectError::new(error.to_string()), |error| *error),
+        Err(error) => {
+            error.downcast::<ConnectError>().map_or_else(|error| ConnectError::new(error.to_string()), |error| *error)
+        }
     };
     client.refuse(socket.namespace_name(), &error);
 }

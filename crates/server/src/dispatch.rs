@@ -152,7 +152,9 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
         own.sweep(name);
     }
     // Nobody looked at the arguments; what is no JSON is an offence all the same.
-    if !parts.read && let Err(error) = arguments.validate() {
+    if !parts.read
+        && let Err(error) = arguments.validate()
+    {
         socket.client().punish(&Violation::Undecodable(error));
     }
 }

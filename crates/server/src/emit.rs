@@ -18,7 +18,9 @@ use crate::socket::Socket;
 #[non_exhaustive]
 pub enum EmitError {
     /// The name belongs to Socket.IO itself.
-    #[error("event name {name:?} is reserved: expected none of connect, connect_error, disconnect, disconnecting, newListener, removeListener")]
+    #[error(
+        "event name {name:?} is reserved: expected none of connect, connect_error, disconnect, disconnecting, newListener, removeListener"
+    )]
     ReservedName {
         /// The name.
         name: String,
@@ -59,11 +61,11 @@ pub(crate) fn with_encoded<R>(
     let mut text = SCRATCH.take();
     text.clear();
     let mut attachments = Vec::new();
-    let sent = encode(&mut text, &mut attachments).map(|()| send(&text, &attachments));
+    let result = encode(&mut text, &mut attachments).map(|()| send(&text, &attachments));
     if text.capacity() <= MAX_SCRATCH {
         SCRATCH.set(text);
     }
-    Ok(sent?)
+    Ok(result?)
 }
 
 /// An event on its way to some sockets of a namespace. Each call of a method makes a new one; nothing is shared.
@@ -85,12 +87,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Self {
-        Self {
-            namespace,
-            selection: Selection::all(),
-            guarantee: Guarantee::Reliable,
-            timeout: Some(DEFAULT_TIMEOUT),
-        }
+        Self { namespace, selection: Selection::all(), guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
     }
 
     /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
@@ -275,7 +272,10 @@ impl Emit {
     pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, arguments: impl ToArguments) -> AckFuture<T> {
         let id = self.socket.namespace_ref().ack_ids().next();
         let expected = self.socket.acks().expect(id, self.socket.settings().max_pending_acks);
-        let sent = expected.and_then(|answer| self.write(event, &arguments, Some(id)).map(|()| (id, answer)));
+        let sent = expected.and_then(|answer| {
+            self.write(event, &arguments, Some(id)).inspect_err(|_| self.socket.acks().forget(id))?;
+            Ok((id, answer))
+        });
         AckFuture::new(self.socket.clone(), sent, self.timeout)
     }
 

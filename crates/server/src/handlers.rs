@@ -55,7 +55,9 @@ impl Handlers {
     }
 
     pub(crate) fn add(&self, event: &str, call: Erased<Received>) {
-        self.change(|table| table.events.entry(event.into()).or_default().push(Registered { call: call.clone(), once: None }));
+        self.change(|table| {
+            table.events.entry(event.into()).or_default().push(Registered { call: call.clone(), once: None });
+        });
     }
 
     pub(crate) fn add_once(&self, event: &str, call: Erased<Received>) {
@@ -92,6 +94,8 @@ impl Handlers {
 
 impl std::fmt::Debug for Handlers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handlers").field("events", &self.load().events.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("Handlers")
+            .field("events", &self.load().events.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

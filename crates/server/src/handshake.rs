@@ -26,10 +26,8 @@ impl Handshake {
     /// # Errors
     /// [`ExtractError::Mismatch`] if it is no `T`.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ExtractError> {
-        serde_json::from_str(self.auth_json()).map_err(|error| ExtractError::Mismatch {
-            expected: std::any::type_name::<T>(),
-            reason: error.to_string(),
-        })
+        serde_json::from_str(self.auth_json())
+            .map_err(|error| ExtractError::Mismatch { expected: std::any::type_name::<T>(), reason: error.to_string() })
     }
 
     /// The target of the first request: path and query.

@@ -57,7 +57,10 @@ impl<S> Service<S> {
 
 impl Service<NotFound> {
     /// Answers one request.
-    pub(crate) fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body<EngineBody>>> + Send + use<B>
+    pub(crate) fn answer<B>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<Body<EngineBody>>> + Send + use<B>
     where
         B: http_body::Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
     {

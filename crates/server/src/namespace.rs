@@ -215,6 +215,9 @@ impl Namespace {
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Namespace").field("name", &self.name()).field("sockets", &self.socket_count()).finish_non_exhaustive()
+        f.debug_struct("Namespace")
+            .field("name", &self.name())
+            .field("sockets", &self.socket_count())
+            .finish_non_exhaustive()
     }
 }

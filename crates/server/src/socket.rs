@@ -394,6 +394,9 @@ impl Eq for Socket {}
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("id", self.id()).field("namespace", &self.namespace_name()).finish_non_exhaustive()
+        f.debug_struct("Socket")
+            .field("id", self.id())
+            .field("namespace", &self.namespace_name())
+            .finish_non_exhaustive()
     }
 }

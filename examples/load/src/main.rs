@@ -19,9 +19,7 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let io = Server::builder().threads(args.threads).build()?;
     io.on("echo", async |arguments: Arguments| arguments);
-    io.on("broadcast", async |socket: Socket, arguments: Arguments| {
-        socket.namespace().emit("broadcast", &arguments)
-    });
+    io.on("broadcast", async |socket: Socket, arguments: Arguments| socket.namespace().emit("broadcast", &arguments));
     io.on("join", async |socket: Socket, Data(room): Data<String>, ack: Ack| {
         socket.join(room)?;
         ack.send(())?;

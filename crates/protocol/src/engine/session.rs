@@ -128,14 +128,8 @@ pub enum Due {
 impl Session {
     /// A session that has just been opened on `transport`.
     pub fn new(protocol: Protocol, transport: Transport, now: Instant, timing: &Timing) -> Self {
-        let mut session = Self {
-            protocol,
-            transport,
-            upgrade: None,
-            heartbeat: Heartbeat::Suspended,
-            expires: None,
-            closed: None,
-        };
+        let mut session =
+            Self { protocol, transport, upgrade: None, heartbeat: Heartbeat::Suspended, expires: None, closed: None };
         session.restart_heartbeat(now, timing);
         session
     }
@@ -269,7 +263,8 @@ impl Session {
             Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => Some(at),
             Heartbeat::Suspended => None,
         };
-        let upgrade = self.upgrade.as_ref().map(|upgrade| upgrade.release_poll_at.unwrap_or(upgrade.until).min(upgrade.until));
+        let upgrade =
+            self.upgrade.as_ref().map(|upgrade| upgrade.release_poll_at.unwrap_or(upgrade.until).min(upgrade.until));
         [heartbeat, upgrade, self.expires].into_iter().flatten().min()
     }
 
@@ -305,13 +300,14 @@ impl Session {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do as the beginning of a simulated time")]
 mod tests {
     use super::*;
 
     const TIMING: Timing = Timing {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
-        upgrade_timeout: Duration::from_millis(1000),
+        upgrade_timeout: Duration::from_secs(1),
     };
 
     fn ms(millis: u64) -> Duration {

@@ -4,8 +4,8 @@ use std::any::type_name;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use sockeye_protocol::socket::{self, ArgumentsError, EncodeError, RawArguments, ToArguments};
 use smol_str::SmolStr;
+use sockeye_protocol::socket::{self, ArgumentsError, EncodeError, RawArguments, ToArguments};
 
 use super::{BoxError, Connecting, Context, Disconnected, Occasion, Received};
 use crate::ack::Ack;
@@ -122,14 +122,18 @@ impl<O: Occasion> Extract<O> for Handshake {
 impl<O: Occasion, T: Clone + Send + Sync + 'static> Extract<O> for State<T> {
     fn extract(context: &mut Context<'_, O>) -> Result<Self, ExtractError> {
         let state = context.socket.server_state().get().map(Self);
-        state.ok_or(ExtractError::Missing { expected: type_name::<T>(), remedy: "give it to `Server::builder().state(…)`" })
+        state.ok_or(ExtractError::Missing {
+            expected: type_name::<T>(),
+            remedy: "give it to `Server::builder().state(…)`",
+        })
     }
 }
 
 impl<O: Occasion, T: Clone + Send + Sync + 'static> Extract<O> for Extension<T> {
     fn extract(context: &mut Context<'_, O>) -> Result<Self, ExtractError> {
         let value = context.socket.extension().map(Self);
-        value.ok_or(ExtractError::Missing { expected: type_name::<T>(), remedy: "insert it into `socket.extensions()`" })
+        value
+            .ok_or(ExtractError::Missing { expected: type_name::<T>(), remedy: "insert it into `socket.extensions()`" })
     }
 }
 

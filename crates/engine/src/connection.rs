@@ -73,6 +73,8 @@ pub(crate) struct Link {
     /// The earliest time at which the worker looks at this connection anyway.
     watched: Option<Instant>,
     pub(crate) closed: Option<Closed>,
+    /// How long a session that was closed between two polls stays known, to tell the client at its next poll.
+    lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
     pub(crate) close_code: Option<u16>,
 }
@@ -133,6 +135,7 @@ impl Connection {
             stuck_since: None,
             watched: None,
             closed: None,
+            lingers_until: None,
             close_code: None,
         };
         let protocol = link.session.protocol();
@@ -287,7 +290,7 @@ impl Connection {
     pub fn pause(&self) {
         let mut link = self.0.link.lock();
         link.paused = true;
-        link.session.suspend_heartbeat();
+        link.session.suspend_heartbeat(now(), &self.config().timing);
     }
 
     /// Reads on.
@@ -313,17 +316,16 @@ impl Connection {
         link.session.close(closed.reason);
         link.closed = Some(closed);
         let wakers = [link.poll.take_waker(), link.resumed.take(), link.prober.take()];
-        let lingers = link.session.transport() == Transport::Polling
-            && closed.is_orderly()
-            && matches!(link.poll, PendingPoll::None);
+        let between_polls = link.session.transport() == Transport::Polling && matches!(link.poll, PendingPoll::None);
+        let lingers_until = (between_polls && closed.is_orderly()).then(|| now() + CLOSING_POLL);
+        link.lingers_until = lingers_until;
         drop(link);
         tracing::debug!(sid = %self.log_id(), reason = closed.reason.as_str(), cause = ?closed.cause, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);
         self.0.driver.wake();
-        if lingers {
-            self.0.worker.watch(now() + CLOSING_POLL, Arc::downgrade(&self.0));
-        } else {
-            self.forget();
+        match lingers_until {
+            Some(until) => self.0.worker.watch(until, Arc::downgrade(&self.0)),
+            None => self.forget(),
         }
         deliver_close(self, closed);
     }
@@ -339,8 +341,12 @@ impl Connection {
             let mut link = self.0.link.lock();
             link.watched = None;
             if link.closed.is_some() {
+                let lingers = link.lingers_until.is_some_and(|until| at < until);
                 drop(link);
-                return self.forget();
+                if !lingers {
+                    self.forget();
+                }
+                return;
             }
             if link.is_stuck(at, &self.config().outbox) {
                 drop(link);

@@ -268,7 +268,7 @@ impl Emit {
     /// The event has been sent when this returns its future.
     ///
     /// # Errors
-    /// The future ends with [`AckError`]; a disconnect ends it at once.
+    /// The future ends with [`AckError`](crate::AckError); a disconnect ends it at once.
     pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, arguments: impl ToArguments) -> AckFuture<T> {
         let id = self.socket.namespace_ref().ack_ids().next();
         let expected = self.socket.acks().expect(id, self.socket.settings().max_pending_acks);

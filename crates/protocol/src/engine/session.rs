@@ -67,8 +67,8 @@ enum Heartbeat {
     PongUntil(Instant),
     /// Protocol 3: the client's ping must come until then.
     ClientPingUntil(Instant),
-    /// We stopped reading, so silence says nothing about the client.
-    Suspended,
+    /// We stopped reading, so silence says nothing about the client. A protocol 4 client still wants our pings.
+    Suspended { ping_at: Option<Instant> },
 }
 
 /// What a received packet asks for.
@@ -128,8 +128,14 @@ pub enum Due {
 impl Session {
     /// A session that has just been opened on `transport`.
     pub fn new(protocol: Protocol, transport: Transport, now: Instant, timing: &Timing) -> Self {
-        let mut session =
-            Self { protocol, transport, upgrade: None, heartbeat: Heartbeat::Suspended, expires: None, closed: None };
+        let mut session = Self {
+            protocol,
+            transport,
+            upgrade: None,
+            heartbeat: Heartbeat::Suspended { ping_at: None },
+            expires: None,
+            closed: None,
+        };
         session.restart_heartbeat(now, timing);
         session
     }
@@ -236,8 +242,9 @@ impl Session {
     }
 
     /// Stops expecting signs of life, for as long as nothing is read from the client.
-    pub fn suspend_heartbeat(&mut self) {
-        self.heartbeat = Heartbeat::Suspended;
+    pub fn suspend_heartbeat(&mut self, now: Instant, timing: &Timing) {
+        let pings = self.protocol == Protocol::V4;
+        self.heartbeat = Heartbeat::Suspended { ping_at: pings.then(|| now + timing.ping_interval) };
     }
 
     /// Starts a fresh heartbeat, after silence that was our own doing.
@@ -261,7 +268,7 @@ impl Session {
         }
         let heartbeat = match self.heartbeat {
             Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => Some(at),
-            Heartbeat::Suspended => None,
+            Heartbeat::Suspended { ping_at } => ping_at,
         };
         let upgrade =
             self.upgrade.as_ref().map(|upgrade| upgrade.release_poll_at.unwrap_or(upgrade.until).min(upgrade.until));
@@ -291,6 +298,10 @@ impl Session {
             Heartbeat::PingAt(at) if at <= now => {
                 // From the time at which it was due: a late timer must not give the client more.
                 self.heartbeat = Heartbeat::PongUntil(at + timing.ping_timeout);
+                Some(Due::Ping)
+            }
+            Heartbeat::Suspended { ping_at: Some(at) } if at <= now => {
+                self.suspend_heartbeat(now, timing);
                 Some(Due::Ping)
             }
             Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) if at <= now => Some(Due::PingTimeout),
@@ -402,10 +413,20 @@ mod tests {
     #[test]
     fn a_session_whose_reading_stopped_expects_no_sign_of_life() {
         let (mut session, start) = polling(Protocol::V3);
-        session.suspend_heartbeat();
+        session.suspend_heartbeat(start, &TIMING);
         assert_eq!((session.deadline(), session.due(start + ms(9000), &TIMING)), (None, None));
         session.restart_heartbeat(start + ms(9000), &TIMING);
         assert_eq!(session.deadline(), Some(start + ms(9500)));
+    }
+
+    #[test]
+    fn a_protocol_4_client_that_is_not_read_from_is_pinged_all_the_same() {
+        let (mut session, start) = polling(Protocol::V4);
+        session.suspend_heartbeat(start, &TIMING);
+        assert_eq!(all_due(&mut session, start + ms(300)), [Due::Ping]);
+        assert_eq!(all_due(&mut session, start + ms(600)), [Due::Ping]);
+        session.restart_heartbeat(start + ms(9000), &TIMING);
+        assert_eq!(session.deadline(), Some(start + ms(9300)));
     }
 
     #[test]

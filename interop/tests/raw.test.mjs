@@ -362,6 +362,18 @@ describe("the upgrade", () => {
     frames.ws.close();
   });
 
+  test("lets in what others send, though the client itself says nothing more", async () => {
+    const polling = await Polling.join(url);
+    const frames = await Frames.open(url, { sid: polling.sid });
+    frames.send("2probe");
+    await frames.next();
+    frames.send("5");
+    await pause(50);
+    await ask("private", polling.id, "hello");
+    assert.equal(await frames.next(), `42["private",${JSON.stringify(bystander.id)},"hello"]`);
+    frames.ws.close();
+  });
+
   test("that fails leaves polling unharmed", async () => {
     for (const wrong of [["2wrong"], ["4hello"], [Buffer.from([1, 2])], ["2probe", "4hello"], [""]]) {
       const polling = await Polling.join(url);

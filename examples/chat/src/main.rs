@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Prints where the chat is to be found: here, and from other devices on the same network.
+#[allow(clippy::print_stdout, reason = "whoever starts the example reads the addresses there")]
 fn announce(address: SocketAddr) {
     let mut hosts = vec![address.ip()];
     if address.ip().is_unspecified() {

@@ -19,7 +19,7 @@ pub(crate) mod rooms;
 mod upgrade;
 
 /// How long over the measured time a scene may take before its server counts as stuck.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Runs a driver whose sessions have begun until its meter has its window.
 fn measure<D: Driver>(

@@ -143,6 +143,19 @@ describe("two people", () => {
     await other.online();
   });
 
+  test("can change their names", async () => {
+    const bob = await person("Bob");
+    const ada = await person("Ada");
+    await ada.page.getByLabel("Change the nickname").click();
+    await bob.page.getByText("Ada left").waitFor();
+    await ada.page.getByLabel("Nickname", { exact: true }).fill("Grace");
+    await ada.page.keyboard.press("Enter");
+    await bob.page.getByText("Grace joined").waitFor();
+    await bob.entry("@Grace").waitFor();
+    assert.equal(await bob.entry("@Ada").count(), 0);
+    noErrors();
+  });
+
   test("find the last messages when they come later", async () => {
     const ada = await person("Ada");
     for (const text of ["first", "second", "third"]) await ada.say(text);

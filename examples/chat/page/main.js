@@ -228,8 +228,9 @@ byId("leave").addEventListener("click", leaveRoom);
 
 byId("sign-out").addEventListener("click", () => {
   connection.close();
-  wasOnline = false;
-  askName("");
+  identity.rename("");
+  // The next one at this browser starts with an empty page.
+  location.reload();
 });
 
 byId("link-device").addEventListener("click", () => {

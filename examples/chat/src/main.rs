@@ -5,6 +5,7 @@
 mod chat;
 mod page;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -31,10 +32,11 @@ async fn main() -> anyhow::Result<()> {
     handle(&io);
 
     let app = Router::new().merge(page::routes()).layer(io.layer());
+    let signalled = stop_signal()?;
     let listener = TcpListener::bind((args.host, args.port)).await?;
     announce(listener.local_addr()?);
     let stop = async move {
-        stop_signal().await;
+        signalled.await;
         io.close().await;
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
@@ -42,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Prints where the chat is to be found: here, and from other devices on the same network.
+#[allow(clippy::print_stdout, reason = "whoever starts the example reads the addresses there")]
 fn announce(address: SocketAddr) {
     let mut hosts = vec![address.ip()];
     if address.ip().is_unspecified() {
@@ -61,24 +64,26 @@ fn outgoing_address() -> Option<IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
-/// Ends when the process is asked to stop.
-async fn stop_signal() {
-    let interrupt = async {
-        // Without the signal's handler the process ends at once, which is a way of stopping as well.
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                () = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Ends when the process is asked to stop, from this call on.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
-    interrupt.await;
+    })
+}
+
+#[cfg(windows)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }
 
 /// What the server does when a page connects, says something or goes.

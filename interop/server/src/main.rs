@@ -3,6 +3,7 @@
 mod events;
 mod reasons;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,11 +46,13 @@ async fn main() -> anyhow::Result<()> {
     }
     io.middleware(delay_or_refuse);
 
+    // Before the address is told: the tests may stop the server at once.
+    let signalled = stop_signal()?;
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await?;
     say(&format!("http://{}", listener.local_addr()?));
     let app = Router::new().layer(io.layer());
     let stop = async move {
-        stop_signal().await;
+        signalled.await;
         io.close().await;
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
@@ -90,12 +93,16 @@ fn guarded(namespace: Namespace) -> Namespace {
     namespace
 }
 
-async fn stop_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Ends when the process is asked to stop, from this call on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "the tests read the address from standard output")]

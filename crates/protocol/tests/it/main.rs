@@ -4,4 +4,8 @@
 
 mod engine;
 mod path;
+mod session;
 mod socket;
+mod support {
+    pub(crate) mod session_steps;
+}

@@ -280,7 +280,8 @@ impl Driver {
         match step {
             ProbeStep::Answer => {
                 probe.outbox.push_control(&frame(Opcode::Text, b"3probe"));
-                self.connection.rearm();
+                // Releases the pending poll now; the worker would do it at its next tick.
+                self.connection.on_deadline(now());
                 Ok(())
             }
             ProbeStep::Complete => {

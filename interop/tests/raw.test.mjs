@@ -513,24 +513,6 @@ describe("protocol 3", () => {
     assert.equal((await request(url, target)).body, `${reply.length}:${reply}`);
   });
 
-  test("speaks JSONP", async () => {
-    const query = { EIO: 3, transport: "polling", j: 7 };
-    const response = await request(url, path(query));
-    assert.match(response.body, /^___eio\[7\]\("\d+:0\{\\"sid\\":/);
-    assert.ok(response.body.endsWith('");'));
-    const sid = /sid\\":\\"([\w-]+)/.exec(response.body)[1];
-    const target = path({ ...query, sid });
-    if (!response.body.includes("2:40")) assert.equal((await request(url, target)).body, '___eio[7]("2:40");');
-    const packet = '42["echo","a\\nb\u2028"]';
-    // A form would turn a newline into something else, so clients write it with one more backslash.
-    const body = new URLSearchParams({ d: `${packet.length}:${packet.replaceAll("\\n", "\\\\n")}` }).toString();
-    const form = { "content-type": "application/x-www-form-urlencoded" };
-    assert.equal((await request(url, target, { method: "POST", headers: form, body })).body, "ok");
-    const answer = (await request(url, target)).body;
-    assert.match(answer, /^___eio\[7\]\("\d+:42\[\\"echo:reply\\",/);
-    assert.ok(answer.includes("\\u2028"));
-  });
-
   test("broken payloads end the session", async () => {
     for (const body of ["", "x", "5", "99:40", ":", "-1:4", `${"9".repeat(400)}:4`]) {
       const polling = await Polling.open(url, { EIO: 3, b64: 1 });

@@ -149,9 +149,6 @@ impl Driver {
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        if let Phase::Active = self.phase {
-            self.connection.driver().register(cx.waker());
-        }
         if let Err(stop) = self.write(cx) {
             return Poll::Ready(stop);
         }
@@ -216,6 +213,8 @@ impl Driver {
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         match &mut self.phase {
             Phase::Active | Phase::Ending(_) | Phase::Ended => {
+                // Here, because a transport becomes active in the middle of a poll.
+                self.connection.driver().register(cx.waker());
                 // A blocked write does not keep us from reading.
                 let _ = self.connection.poll_flush(cx);
                 if self.connection.link().lock().closed.is_some() { Err(Stop::Closed) } else { Ok(()) }

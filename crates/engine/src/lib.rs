@@ -56,13 +56,14 @@
 mod body; // The body of an answer.
 mod close; // Why a connection ended.
 mod config; // What can be set.
-mod connection; // The handle to a connection, and its state.
+mod connection; // The handle to a connection.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
 mod handshake; // What a client told with its first request.
 mod inbox; // What comes in, in order.
 mod io; // The two halves of a byte stream.
+mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
 mod outbox; // What waits to be sent.
 mod polling; // The polling transport.

@@ -12,9 +12,10 @@ use sockeye_websocket::Opcode;
 
 use crate::body::Body;
 use crate::close::{CloseCause, Closed};
-use crate::connection::{Connection, PendingPoll};
+use crate::connection::Connection;
 use crate::driver;
 use crate::inbox::Delivery;
+use crate::link::PendingPoll;
 use crate::outbox::Taken;
 
 /// A GET request: it ends when there is something to send, or the session ends.
@@ -53,13 +54,17 @@ impl Future for PollRequest {
         let connection = self.connection.clone();
         let mut link = connection.link().lock();
         if let Some(closed) = link.closed {
-            let last = if closed == Closed::by_peer() { Packet::Noop } else { Packet::Close };
-            let orderly = closed.is_orderly();
+            let by_peer = closed == Closed::by_peer();
+            let waiting = closed.is_orderly() && !by_peer && !link.outbox.is_empty();
             link.poll = PendingPoll::None;
             let taken = link.outbox.take();
             drop(link);
+            if waiting {
+                // JavaScript clients act on the close before the events of the same answer: it comes with the next poll.
+                return self.answer(encode(&connection, Some(&taken), None));
+            }
             connection.forget();
-            return self.answer(encode(&connection, orderly.then_some(&taken), Some(last)));
+            return self.answer(encode(&connection, None, Some(if by_peer { Packet::Noop } else { Packet::Close })));
         }
         let upgraded = link.session.transport() != Transport::Polling;
         if !link.outbox.is_empty() && !upgraded {

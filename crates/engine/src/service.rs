@@ -9,7 +9,6 @@ use sockeye_protocol::engine::{
 };
 
 use crate::body::Body;
-use crate::connection::Connection;
 use crate::engine::{Engine, Opening};
 use crate::handshake::Handshake;
 use crate::polling::{self, PollRequest};
@@ -173,26 +172,4 @@ fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-impl Connection {
-    /// Begins an upgrade and numbers it.
-    pub(crate) fn begin_upgrade(&self) -> Result<u32, sockeye_protocol::engine::UpgradeRefused> {
-        let attempt = {
-            let mut link = self.link().lock();
-            link.session.begin_upgrade(crate::worker::now(), &self.config().timing)?;
-            link.attempt += 1;
-            link.attempt
-        };
-        self.rearm();
-        Ok(attempt)
-    }
-
-    /// The transport of this attempt never came.
-    pub(crate) fn upgrade_failed(&self, attempt: u32) {
-        let mut link = self.link().lock();
-        if link.attempt == attempt {
-            link.session.upgrade_failed();
-        }
-    }
 }

@@ -275,7 +275,11 @@ impl Emit {
     pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, arguments: impl ToArguments) -> AckFuture<T> {
         let id = self.socket.namespace_ref().ack_ids().next();
         let expected = self.socket.acks().expect(id, self.socket.settings().max_pending_acks);
-        let sent = expected.and_then(|answer| self.write(event, &arguments, Some(id)).map(|()| (id, answer)));
+        let sent = expected.and_then(|answer| {
+            let written = self.write(event, &arguments, Some(id));
+            written.inspect_err(|_| self.socket.acks().forget(id))?;
+            Ok((id, answer))
+        });
         AckFuture::new(self.socket.clone(), sent, self.timeout)
     }
 

@@ -55,7 +55,7 @@ async fn what_a_handler_returns_is_the_answer() {
         client.send(&format!(r#"42["{event}"]"#)).await;
     }
     client.send(r#"420["arguments", 1 ,{"a" : 2}]"#).await;
-    client.expect(r#"430[ 1 ,{"a" : 2}]"#).await;
+    client.expect(r#"430[1 ,{"a" : 2}]"#).await;
     client.send_all([r#"421["nothing"]"#, r#"422["emit"]"#]).await;
     client.expect(r#"42["pong"]"#).await;
     client.expect_nothing().await;

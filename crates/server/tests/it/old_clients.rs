@@ -47,12 +47,12 @@ async fn an_old_client_may_ask_for_the_main_namespace_all_the_same() {
 async fn an_error_is_its_data_or_its_message() {
     let host = Host::plain(builder()).await;
     host.io.of("/plain").middleware(async || Err::<(), _>(ConnectError::new("no")));
-    host.io.of("/data").middleware(async || Err::<(), _>(ConnectError::new("no").data([1, 2])));
+    host.io.of("/data").middleware(async || Err::<(), _>(ConnectError::new("no").data(serde_json::json!({ "code": 1 }))));
     let mut client = host.join_old().await;
     client.send("40/plain,").await;
     client.expect(r#"44/plain,"no""#).await;
     client.send("40/data,").await;
-    client.expect("44/data,[1,2]").await;
+    client.expect(r#"44/data,{"code":1}"#).await;
     client.send("40/nowhere,").await;
     client.expect(r#"44/nowhere,"Invalid namespace""#).await;
 }

@@ -158,18 +158,22 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
 }
 
 fn call<'a>(socket: &'a Socket, handler: &Erased<Received>, parts: EventParts<'a>) -> EventParts<'a> {
+    // An extractor may have taken it before another one failed.
+    let ticket = parts.ack.clone();
     let mut context = Context { socket, parts };
     let result = handler(&mut context);
-    let ack = if result.is_err() { context.take_ack() } else { None };
+    let ack = if result.is_err() { ticket.map(|ticket| Ack::new(socket.clone(), ticket)) } else { None };
     called(socket, context.parts.name, result, ack);
     context.parts
 }
 
-/// Calls the handlers of a socket's end.
+/// Calls the handlers of a socket's end. A panic keeps nobody from being told, and does not reach who ended the socket.
 pub(crate) fn disconnected(socket: &Socket, handlers: &[Erased<Disconnected>], reason: DisconnectReason) {
     for handler in handlers {
-        let result = handler(&mut Context { socket, parts: reason });
-        called(socket, "disconnect", result, None);
+        let call = || called(socket, "disconnect", handler(&mut Context { socket, parts: reason }), None);
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            panicked(socket, "disconnect");
+        }
     }
 }
 

@@ -199,10 +199,11 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     socket.inner().events.0.lock().suspended += 1;
     let (socket, event) = (socket.clone(), SmolStr::new(event));
     engine.spawn(async move {
-        match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failed(&socket, &event, error, None),
-            Err(_) => panicked(&socket, &event),
+        let handled = async {
+            future.await.unwrap_or_else(|error| failed(&socket, &event, error, None));
+        };
+        if AssertUnwindSafe(handled).catch_unwind().await.is_err() {
+            panicked(&socket, &event);
         }
         ended(&socket);
     });

@@ -220,5 +220,5 @@ fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {
 
 fn panicked(socket: &Socket, event: &str) {
     tracing::error!(event, namespace = socket.namespace_name(), "a handler panicked: closing its connection");
-    socket.connection().close(Closed::forced(CloseCause::Panic));
+    socket.client().end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
 }

@@ -60,11 +60,12 @@ impl Waiting {
 }
 
 impl EventQueue {
-    /// Nobody is there any more who could want the waiting events handled.
-    pub(crate) fn clear(&self) {
+    /// Nobody is there any more who could want the waiting events handled. Says whether they had stopped the reading.
+    pub(crate) fn clear(&self) -> bool {
         let mut queue = self.0.lock();
         queue.waiting = VecDeque::new();
         queue.bytes = 0;
+        std::mem::take(&mut queue.paused)
     }
 }
 

@@ -283,11 +283,22 @@ impl Connection {
         self.0.engine.sessions.remove(&self.0.id);
     }
 
-    /// Does what is due. Called by the worker when a deadline has come.
+    /// Called by the worker when a time has come at which it was to look at the connection.
     pub(crate) fn on_deadline(&self, at: Instant) {
+        let mut link = self.0.link.lock();
+        let is_present = link.watched.take_if(|watched| *watched <= at).is_some();
+        let is_closed = link.closed.is_some();
+        drop(link);
+        // One that was replaced by an earlier one leads nowhere, or it would be renewed beside that for ever.
+        if is_present || is_closed {
+            self.do_what_is_due(at);
+        }
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn do_what_is_due(&self, at: Instant) {
         loop {
             let mut link = self.0.link.lock();
-            link.watched = None;
             if link.closed.is_some() {
                 let lingers = link.lingers_until.is_some_and(|until| at < until);
                 drop(link);

@@ -267,6 +267,10 @@ impl Connection {
         let polls = link.session.transport() == Transport::Polling;
         let lingers_until = (polls && needs_poll && closed.is_orderly()).then(|| now() + CLOSING_POLL);
         link.lingers_until = lingers_until;
+        if polls && !closed.is_orderly() {
+            // Nobody will ask for it, but handles may live on.
+            link.outbox = Outbox::default();
+        }
         drop(link);
         tracing::debug!(sid = %self.log_id(), reason = closed.reason.as_str(), cause = ?closed.cause, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);

@@ -151,10 +151,14 @@ where
     };
     let taken = take(&posting.connection, kind, &body);
     posting.done = true;
-    if let Err(closed) = taken {
-        posting.connection.close(closed);
-    } else {
-        Resumed(&posting.connection).await;
+    match taken {
+        Ok(()) => Resumed(&posting.connection).await,
+        Err(closed) => {
+            posting.connection.close(closed);
+            if closed != Closed::by_peer() {
+                return empty(StatusCode::BAD_REQUEST);
+            }
+        }
     }
     ok()
 }

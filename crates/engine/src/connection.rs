@@ -267,6 +267,10 @@ impl Connection {
         let polls = link.session.transport() == Transport::Polling;
         let lingers_until = (polls && needs_poll && closed.is_orderly()).then(|| now() + CLOSING_POLL);
         link.lingers_until = lingers_until;
+        if polls && !closed.is_orderly() {
+            // Nobody will ask for it, but handles may live on.
+            link.outbox = Outbox::default();
+        }
         drop(link);
         tracing::debug!(sid = %self.log_id(), reason = closed.reason.as_str(), cause = ?closed.cause, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -283,11 +287,22 @@ impl Connection {
         self.0.engine.sessions.remove(&self.0.id);
     }
 
-    /// Does what is due. Called by the worker when a deadline has come.
+    /// Called by the worker when a time has come at which it was to look at the connection.
     pub(crate) fn on_deadline(&self, at: Instant) {
+        let mut link = self.0.link.lock();
+        let is_present = link.watched.take_if(|watched| *watched <= at).is_some();
+        let is_closed = link.closed.is_some();
+        drop(link);
+        // One that was replaced by an earlier one leads nowhere, or it would be renewed beside that for ever.
+        if is_present || is_closed {
+            self.do_what_is_due(at);
+        }
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn do_what_is_due(&self, at: Instant) {
         loop {
             let mut link = self.0.link.lock();
-            link.watched = None;
             if link.closed.is_some() {
                 let lingers = link.lingers_until.is_some_and(|until| at < until);
                 drop(link);

@@ -280,7 +280,7 @@ impl Driver {
             ProbeStep::Answer => {
                 probe.outbox.push_control(&frame(Opcode::Text, b"3probe"));
                 // Releases the pending poll now; the worker would do it at its next tick.
-                self.connection.on_deadline(now());
+                self.connection.do_what_is_due(now());
                 Ok(())
             }
             ProbeStep::Complete => {

@@ -171,6 +171,10 @@ impl Engine {
         connection.inbox().lock().install(receiver);
         // A session that was closed while it was being accepted still has to tell.
         drop(crate::inbox::Delivery::begin(connection));
+        if self.is_closing() {
+            // Its handshake was under way when all sessions were closed.
+            connection.close(Closed::forced(CloseCause::Shutdown));
+        }
     }
 
     fn decoder(&self) -> Decoder {
@@ -236,6 +240,7 @@ impl Engine {
         }
         self.0.abort.cancel();
         self.ended().await;
+        self.0.sessions.clear();
     }
 
     /// Waits until the engine has been closed and nothing of it runs any more.

@@ -47,17 +47,20 @@ impl Inbox {
 pub(crate) struct Delivery<'c> {
     connection: &'c Connection,
     receiver: Option<Box<dyn Receiver>>,
+    /// The receiver may be in any state then, and is told nothing but the end.
+    panicked: bool,
 }
 
 impl<'c> Delivery<'c> {
     pub(crate) fn begin(connection: &'c Connection) -> Self {
-        Self { connection, receiver: connection.inbox().lock().receiver.take() }
+        Self { connection, receiver: connection.inbox().lock().receiver.take(), panicked: false }
     }
 
     /// Hands a message over, or leaves it for whoever is delivering now.
     pub(crate) fn deliver(&mut self, message: Message<'_>) {
         match &mut self.receiver {
-            Some(receiver) => Self::guarded(self.connection, || receiver.receive(message)),
+            Some(_) if self.panicked => {}
+            Some(receiver) => self.panicked = guarded(self.connection, || receiver.receive(message)),
             None => self.leave(message),
         }
     }
@@ -77,14 +80,16 @@ impl<'c> Delivery<'c> {
             self.connection.close(Closed::error(CloseCause::Overlap));
         }
     }
+}
 
-    /// A panic in the layer above ends this connection and no other.
-    fn guarded(connection: &Connection, call: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(call)).is_err() {
-            tracing::error!(sid = %connection.log_id(), "receiver panicked: closing its connection");
-            connection.close(Closed::forced(CloseCause::Panic));
-        }
+/// A panic in the layer above ends this connection and no other. Tells whether there was one.
+fn guarded(connection: &Connection, call: impl FnOnce()) -> bool {
+    let panicked = catch_unwind(AssertUnwindSafe(call)).is_err();
+    if panicked {
+        tracing::error!(sid = %connection.log_id(), "receiver panicked: closing its connection");
+        connection.close(Closed::forced(CloseCause::Panic));
     }
+    panicked
 }
 
 impl Drop for Delivery<'_> {
@@ -96,10 +101,12 @@ impl Drop for Delivery<'_> {
             if let Some(message) = inbox.waiting.pop_front() {
                 inbox.waiting_bytes -= len(&message);
                 drop(inbox);
-                Self::guarded(self.connection, || receiver.receive(message));
+                if !self.panicked {
+                    self.panicked = guarded(self.connection, || receiver.receive(message));
+                }
             } else if let Some(closed) = inbox.closed.take() {
                 drop(inbox);
-                Self::guarded(self.connection, || receiver.closed(closed));
+                guarded(self.connection, || receiver.closed(closed));
                 return;
             } else {
                 inbox.receiver = Some(receiver);

@@ -106,11 +106,9 @@ impl Link {
             return Next::Close(Closed::forced(CloseCause::SlowConsumer));
         }
         let beyond_mark = self.outbox.len() > limits.soft;
+        self.note_progress(false, limits);
         match (self.session.transport(), self.flush) {
-            (Transport::Polling, _) => {
-                self.note_progress(false, limits);
-                self.poll.take_waker().map_or(Next::Nothing, Next::Wake)
-            }
+            (Transport::Polling, _) => self.poll.take_waker().map_or(Next::Nothing, Next::Wake),
             (Transport::WebSocket, Flush::Idle) => {
                 self.flush = Flush::Scheduled;
                 Next::Schedule

@@ -5,6 +5,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -126,7 +128,10 @@ where
     async fn serve(self, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
         let Self { answer, stop, .. } = self;
+        let has_asked = Arc::new(AtomicBool::new(false));
+        let asks = has_asked.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
+            asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddress(peer));
             let response = answer(request);
             async move { Ok::<_, std::convert::Infallible>(response.await) }
@@ -141,6 +146,10 @@ where
         let served = tokio::select! {
             served = connection.as_mut() => served,
             () = stop.cancelled() => {
+                if !has_asked.load(Ordering::Relaxed) {
+                    // Browsers connect ahead of need; hyper would wait for the first request.
+                    return;
+                }
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
-use sockeye_websocket::{Frames, frames};
+use sockeye_websocket::{Frames, Opcode, frame, frames};
 
 /// Whole WebSocket frames in the order of sending, whatever the transport: polling unwraps them again.
 ///
@@ -85,9 +85,18 @@ impl Outbox {
 
     /// Queues a control frame ahead of the data.
     pub(crate) fn push_control(&mut self, frame: &[u8]) {
+        if self.control.len() + frame.len() > MAX_CONTROL && self.control_written == 0 {
+            self.drop_pongs();
+        }
         if self.control.len() + frame.len() <= MAX_CONTROL {
             self.control.extend_from_slice(frame);
         }
+    }
+
+    /// Only the last ping has to be answered (RFC 6455, section 5.5.3).
+    fn drop_pongs(&mut self) {
+        let others = frames(&self.control).filter(|(opcode, _)| *opcode != Opcode::Pong);
+        self.control = others.flat_map(|(opcode, payload)| frame(opcode, payload)).collect();
     }
 
     fn close_tail(&mut self) {
@@ -241,8 +250,6 @@ impl Taken {
 
 #[cfg(test)]
 mod tests {
-    use sockeye_websocket::{Opcode, frame};
-
     use super::*;
 
     fn text(payload: &str) -> Bytes {

@@ -89,8 +89,15 @@ impl Drop for PollRequest {
     fn drop(&mut self) {
         if !self.answered {
             self.connection.link().lock().poll = PendingPoll::None;
-            self.connection.close(Closed::lost());
+            lost(&self.connection);
         }
+    }
+}
+
+/// A request was cut off: that ends the session, unless it has left polling meanwhile.
+fn lost(connection: &Connection) {
+    if connection.transport() == Transport::Polling {
+        connection.close(Closed::lost());
     }
 }
 
@@ -109,7 +116,7 @@ impl Drop for Posting {
     fn drop(&mut self) {
         self.connection.link().lock().posting = false;
         if !self.done {
-            self.connection.close(Closed::lost());
+            lost(&self.connection);
         }
     }
 }
@@ -151,10 +158,14 @@ where
     };
     let taken = take(&posting.connection, kind, &body);
     posting.done = true;
-    if let Err(closed) = taken {
-        posting.connection.close(closed);
-    } else {
-        Resumed(&posting.connection).await;
+    match taken {
+        Ok(()) => Resumed(&posting.connection).await,
+        Err(closed) => {
+            posting.connection.close(closed);
+            if closed != Closed::by_peer() {
+                return empty(StatusCode::BAD_REQUEST);
+            }
+        }
     }
     ok()
 }

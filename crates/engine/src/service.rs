@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use sockeye_protocol::engine::{
     BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify, verify_protocol,
@@ -50,7 +50,10 @@ impl Engine {
                 self.accept_and_close(&head, on_upgrade)
             }
             (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, None) => {
-                tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
+                // An older client is to blame for itself.
+                if head.version == Version::HTTP_11 {
+                    tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
+                }
                 refuse(&Refusal::BadRequest(BadRequest::TransportHandshake), wants_upgrade)
             }
         }

@@ -31,6 +31,12 @@ impl Sessions {
         drop(removed);
     }
 
+    /// Forgets those that still wait for a poll to tell their end.
+    pub(crate) fn clear(&self) {
+        let forgotten = std::mem::take(&mut *self.0.lock());
+        drop(forgotten);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }

@@ -1,0 +1,177 @@
+//! Holds the engine to the laws of memory: what an idle connection costs, a broadcast, an echo.
+//!
+//! A binary of its own, for it counts every allocation of the process. The clients are plain blocking sockets, which
+//! hold no heap.
+
+#![allow(clippy::print_stdout, reason = "the figures are told to who asks by --nocapture")]
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
+
+use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver as Queue, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sockeye_engine::{
+    Acceptor, Closed, Connection, Drain, Engine, EngineConfig, Frames, Guarantee, Listener, Message, Receiver,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test, since tests of one binary run side by side.
+#[test]
+fn the_laws_of_memory_hold() {
+    // Both ends of a thousand connections are here.
+    rlimit::increase_nofile_limit(4096).unwrap();
+    let (sender, opened) = channel();
+    let engine = Engine::new(EngineConfig::default(), Arc::new(Echoes(Mutex::new(sender)))).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = runtime.block_on(Listener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (listening, answering) = (engine.clone(), engine.clone());
+    let answer = move |request| {
+        let engine = answering.clone();
+        async move { engine.handle(request).await }
+    };
+    let listening = runtime.spawn(async move { listening.listen(listener, NonZeroUsize::MIN, answer).await });
+
+    let mut crowd = Crowd { address, opened, streams: Vec::with_capacity(1000), connections: Vec::with_capacity(1000) };
+    an_idle_connection_is_small(&mut crowd);
+    an_echo_allocates_nothing_that_lasts(&mut crowd);
+    a_broadcast_allocates_for_all_at_once(&mut crowd);
+    what_a_connection_held_is_given_back(crowd);
+
+    runtime.block_on(engine.close(Drain { spread: Duration::ZERO, grace: Duration::from_secs(1) }));
+    runtime.block_on(listening).unwrap().unwrap();
+}
+
+/// Measured: see the assertion's figure. Of it are the connection with its lock, session and outbox, its place in the
+/// table of sessions and on the wheel, the handshake's headers (here some 200 bytes), tokio's task and socket.
+fn an_idle_connection_is_small(crowd: &mut Crowd) {
+    // What is made once for all, and tables that grow by doubling, shall not count.
+    crowd.grow(100);
+    let region = Region::new(ALLOCATOR);
+    crowd.grow(900);
+    let change = region.change();
+    let held = change.bytes_allocated - change.bytes_deallocated;
+    println!("{} bytes per idle connection", held / 900);
+    println!("{} allocations made to open one", change.allocations / 900);
+    assert!(held / 900 <= 1500, "{} bytes per idle connection", held / 900);
+}
+
+fn an_echo_allocates_nothing_that_lasts(crowd: &mut Crowd) {
+    let stream = &mut crowd.streams[0];
+    let frame = b"\x81\x86\0\0\0\x004hello";
+    let mut answer = [0; 8];
+    let mut echo = || {
+        stream.write_all(frame).unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x81\x064hello");
+    };
+    (0..100).for_each(|_| echo());
+    let region = Region::new(ALLOCATOR);
+    (0..1000).for_each(|_| echo());
+    let change = region.change();
+    println!("{} allocations for 1000 echoes", change.allocations + change.reallocations);
+    assert!(change.allocations + change.reallocations <= 20, "{change:?}");
+}
+
+fn a_broadcast_allocates_for_all_at_once(crowd: &mut Crowd) {
+    for payload in [vec![b'x'; 100], vec![b'x'; 2000]] {
+        let region = Region::new(ALLOCATOR);
+        let frames = Frames::new(&payload, Vec::new());
+        for connection in &crowd.connections {
+            connection.send(&frames, Guarantee::Reliable);
+        }
+        let mut frame = [0; 2005];
+        let length = payload.len() + if payload.len() > 124 { 5 } else { 3 };
+        for stream in &mut crowd.streams {
+            stream.read_exact(&mut frame[..length]).unwrap();
+        }
+        let change = region.change();
+        println!(
+            "{} allocations for a broadcast of {} bytes",
+            change.allocations + change.reallocations,
+            payload.len()
+        );
+        assert!(change.allocations + change.reallocations <= 20, "{change:?}");
+    }
+}
+
+fn what_a_connection_held_is_given_back(crowd: Crowd) {
+    let Crowd { streams, connections, .. } = crowd;
+    let count = connections.len();
+    let region = Region::new(ALLOCATOR);
+    drop(streams);
+    for connection in &connections {
+        while connection.is_open() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    // Their tasks end a moment later.
+    std::thread::sleep(Duration::from_millis(300));
+    drop(connections);
+    let change = region.change();
+    let freed = change.bytes_deallocated.saturating_sub(change.bytes_allocated) / count;
+    println!("{freed} bytes of each given back");
+}
+
+/// Clients, and the server's handles to them.
+struct Crowd {
+    address: SocketAddr,
+    opened: Queue<Connection>,
+    streams: Vec<TcpStream>,
+    connections: Vec<Connection>,
+}
+
+impl Crowd {
+    fn grow(&mut self, by: usize) {
+        for _ in 0..by {
+            self.streams.push(connect(self.address));
+            self.connections.push(self.opened.recv_timeout(Duration::from_secs(10)).unwrap());
+        }
+        // The last one's HTTP part goes after its answer.
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .write_all(
+            b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\n\
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+    let mut answer = [0; 1024];
+    let mut length = 0;
+    while !answer[..length].ends_with(b"}") {
+        length += stream.read(&mut answer[length..]).unwrap();
+    }
+    stream
+}
+
+struct Echoes(Mutex<Sender<Connection>>);
+struct Echo(Connection);
+
+impl Acceptor for Echoes {
+    fn accept(&self, connection: Connection) -> Box<dyn Receiver> {
+        self.0.lock().unwrap().send(connection.clone()).unwrap();
+        Box::new(Echo(connection))
+    }
+}
+
+impl Receiver for Echo {
+    fn receive(&mut self, message: Message<'_>) {
+        if let Message::Text(text) = message {
+            self.0.send_text(text.as_bytes(), &[], Guarantee::Reliable);
+        }
+    }
+
+    fn closed(&mut self, _: Closed) {}
+}

@@ -1,0 +1,262 @@
+//! What happens at the bounds: slow consumers, bursts, floods.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use sockeye_engine::{CloseCause, Closed, Connection, EngineConfig, Frames, Guarantee};
+use sockeye_websocket::{Opcode, masked_frame};
+
+use crate::support::{Polling, Request, Server, WebSocket, eventually, ms, now, settle};
+
+const SLOW: Closed = Closed { reason: sockeye_engine::CloseReason::ForcedClose, cause: CloseCause::SlowConsumer };
+
+/// What a kernel buffers on loopback, both sides together, is less.
+const MORE_THAN_KERNELS_TAKE: usize = 24 << 20;
+
+fn say(connection: &Connection, bytes: usize) {
+    connection.send_text(&vec![b'x'; bytes], &[], Guarantee::Reliable);
+}
+
+/// Sends until bytes wait that the kernel does not take.
+fn fill(connection: &Connection, mark: usize) {
+    let mut sent = 0;
+    while connection.waiting_bytes() <= mark && connection.is_open() {
+        assert!(sent < MORE_THAN_KERNELS_TAKE, "the kernel takes everything");
+        say(connection, 100_000);
+        sent += 100_000;
+        if connection.waiting_bytes() > mark {
+            // It may leave yet.
+            settle();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_is_closed_after_the_patience() {
+    let config = EngineConfig::default().outbox_mark(200_000).outbox_patience(ms(300)).close_timeout(ms(100));
+    Server::each(&config, |server| {
+        let socket = WebSocket::open(server);
+        let connection = server.opened();
+        fill(&connection, 200_000);
+        let start = now();
+        assert!(connection.is_open());
+        assert_eq!(server.closed(socket.sid()), SLOW);
+        assert!(now() - start < ms(2000));
+        eventually("the memory to be given back", || connection.waiting_bytes() == 0);
+    });
+}
+
+#[test]
+fn a_polling_client_that_never_polls_is_closed_after_the_patience() {
+    let config = EngineConfig::default().outbox_mark(10_000).outbox_patience(ms(200));
+    Server::each(&config, |server| {
+        let polling = Polling::open(server);
+        let connection = server.opened();
+        say(&connection, 11_000);
+        assert_eq!(server.closed(polling.sid), SLOW);
+        eventually("the memory to be given back", || connection.waiting_bytes() == 0);
+        assert_eq!(polling.poll().status, 400);
+    });
+}
+
+#[test]
+fn a_client_at_the_hard_limit_is_closed_at_once() {
+    let config = EngineConfig::default().outbox_mark(100_000).outbox_limit(1_000_000).close_timeout(ms(100));
+    Server::each(&config, |server| {
+        let socket = WebSocket::open(server);
+        let connection = server.opened();
+        let mut sent = 0;
+        while connection.is_open() {
+            assert!(sent < MORE_THAN_KERNELS_TAKE, "the limit holds");
+            say(&connection, 100_000);
+            sent += 100_000;
+        }
+        assert_eq!(server.closed(socket.sid()), SLOW);
+        eventually("the memory to be given back", || connection.waiting_bytes() == 0);
+
+        let polling = Polling::open(server);
+        let connection = server.opened();
+        (0..10).for_each(|_| say(&connection, 100_000));
+        assert_eq!(server.closed(polling.sid), SLOW);
+        eventually("the memory to be given back", || connection.waiting_bytes() == 0);
+    });
+}
+
+#[test]
+fn a_slow_client_that_reads_in_the_end_is_kept() {
+    let config = EngineConfig::default().outbox_mark(100_000).outbox_limit(64 << 20).outbox_patience(ms(1500));
+    Server::each(&config, |server| {
+        let mut socket = WebSocket::open(server);
+        let connection = server.opened();
+        fill(&connection, 100_000);
+        connection.send_text(b"end", &[], Guarantee::Reliable);
+        settle();
+        while socket.text() != "4end" {}
+        assert_eq!(connection.waiting_bytes(), 0);
+        std::thread::sleep(ms(1600));
+        socket.echo("alive");
+    });
+}
+
+#[test]
+fn a_burst_to_a_healthy_reader_goes_through() {
+    Server::each(&EngineConfig::default(), |server| {
+        let mut socket = WebSocket::open(server);
+        let connection = server.opened();
+        let speaker = std::thread::spawn(move || (0..500).for_each(|_| say(&connection, 10_000)));
+        for _ in 0..500 {
+            assert_eq!(socket.text().len(), 10_001);
+        }
+        speaker.join().unwrap();
+        socket.echo("alive");
+    });
+}
+
+#[test]
+fn a_burst_from_a_handler_goes_through() {
+    Server::each(&EngineConfig::default(), |server| {
+        let mut socket = WebSocket::open(server);
+        socket.send("4burst");
+        for _ in 0..500 {
+            assert_eq!(socket.text().len(), 10_001);
+        }
+        socket.expect("4burst");
+    });
+}
+
+#[test]
+fn a_burst_to_a_polling_client_goes_through() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        let connection = server.opened();
+        (0..500).for_each(|_| say(&connection, 10_000));
+        let mut messages = 0;
+        while messages < 500 {
+            messages += polling.poll().text().split('\u{1e}').count();
+        }
+        assert_eq!(messages, 500);
+    });
+}
+
+#[test]
+fn volatile_messages_are_dropped_while_something_waits() {
+    let config = EngineConfig::default().outbox_limit(64 << 20);
+    Server::each(&config, |server| {
+        let mut socket = WebSocket::open(server);
+        let connection = server.opened();
+        connection.send_text(b"fresh", &[], Guarantee::Volatile);
+        socket.expect("4fresh");
+        fill(&connection, 0);
+        let frames = Frames::new(b"late", Vec::new());
+        connection.send(&frames, Guarantee::Volatile);
+        connection.send_binary(b"late", Guarantee::Volatile);
+        connection.send_text(b"end", &[], Guarantee::Reliable);
+        loop {
+            let text = socket.text();
+            assert_ne!(text, "4late");
+            if text == "4end" {
+                break;
+            }
+        }
+        let polling = Polling::open(server);
+        let connection = server.opened();
+        connection.send_text(b"no poll waits", &[], Guarantee::Volatile);
+        let poll = polling.start_poll();
+        settle();
+        connection.send_text(b"a poll waits", &[], Guarantee::Volatile);
+        poll.answer().check(200, "4a poll waits");
+    });
+}
+
+#[test]
+fn a_flood_of_pings_from_a_client_that_never_reads_stays_bounded() {
+    let config = EngineConfig::default().outbox_mark(100_000);
+    Server::each(&config, |server| {
+        let mut socket = WebSocket::open(server);
+        let connection = server.opened();
+        let pings: Vec<u8> = masked_frame(Opcode::Ping, &[7; 125], [1, 2, 3, 4]).repeat(1000);
+        for _ in 0..100 {
+            socket.write(&pings);
+        }
+        assert!(connection.is_open());
+        assert_eq!(connection.waiting_bytes(), 0, "pongs beyond the bound are dropped, not queued");
+        socket.send("4end");
+        loop {
+            match socket.next() {
+                Some(sockeye_websocket::Message::Text(text)) => break assert_eq!(text, "4end"),
+                Some(sockeye_websocket::Message::Pong(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_paused_connection_slows_its_client_down() {
+    Server::each(&EngineConfig::default(), |server| {
+        let mut socket = WebSocket::open(server);
+        let connection = server.opened();
+        connection.pause();
+        socket.stream.set_write_timeout(Some(ms(200))).unwrap();
+        let frame = masked_frame(Opcode::Binary, &vec![1; 100_000], [1, 2, 3, 4]);
+        let mut written = 0;
+        // Pausing takes hold with the next read.
+        let blocked = loop {
+            assert!(written < MORE_THAN_KERNELS_TAKE, "nobody should read this");
+            match socket.stream.write(&frame[written % frame.len()..]) {
+                Ok(count) => written += count,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(blocked.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{blocked}");
+        connection.resume();
+        let rest = frame[written % frame.len()..].to_vec();
+        let mut stream = socket.stream.try_clone().unwrap();
+        stream.set_write_timeout(Some(crate::support::DEADLINE)).unwrap();
+        let frame_len = frame.len();
+        let writer = std::thread::spawn(move || stream.write_all(&rest).unwrap());
+        for _ in 0..=written / frame_len {
+            socket.expect_binary(&vec![1; 100_000]);
+        }
+        writer.join().unwrap();
+        socket.echo("alive");
+    });
+}
+
+#[test]
+fn a_paused_polling_connection_gets_its_answer_when_it_goes_on() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        let connection = server.opened();
+        connection.pause();
+        let post = Request::post(&polling.target, "4hello").send(server.address);
+        assert_eq!(server.received(polling.sid), b"hello");
+        post.0.set_nonblocking(true).unwrap();
+        settle();
+        assert!(post.0.peek(&mut [0]).is_err(), "no answer yet");
+        post.0.set_nonblocking(false).unwrap();
+        connection.resume();
+        post.answer().check(200, "ok");
+    });
+}
+
+#[test]
+fn frames_with_attachments_reach_every_kind_of_client() {
+    Server::each(&EngineConfig::default(), |server| {
+        let frames = Frames::new(b"look", vec![Bytes::from_static(b"\x01\x02\x03\x04")]);
+        let mut socket = WebSocket::open(server);
+        server.opened().send(&frames, Guarantee::Reliable);
+        socket.expect("4look");
+        socket.expect_binary(b"\x01\x02\x03\x04");
+        let mut old = WebSocket::open_with(server, "EIO=3");
+        server.opened().send(&frames, Guarantee::Reliable);
+        old.expect("4look");
+        old.expect_binary(b"\x04\x01\x02\x03\x04");
+        let polling = Polling::open(server);
+        server.opened().send(&frames, Guarantee::Reliable);
+        polling.expect("4look\u{1e}bAQIDBA==");
+        let old = Polling::open_with(server, "EIO=3&b64=1");
+        server.opened().send(&frames, Guarantee::Reliable);
+        old.expect("5:4look10:b4AQIDBA==");
+    });
+}

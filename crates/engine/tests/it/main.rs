@@ -1,0 +1,13 @@
+//! The engine over real TCP: scripted peers against a server in this process, by each way of writing.
+
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
+
+mod bounds;
+mod closing;
+mod handshake;
+mod heartbeat;
+mod polling;
+mod refusals;
+mod support;
+mod upgrade;
+mod websocket;

@@ -285,4 +285,3 @@ impl AckIds {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 }
-

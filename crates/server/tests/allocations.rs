@@ -64,8 +64,7 @@ async fn crowd(handlers: usize) -> (Server, Vec<TcpStream>, isize) {
         streams.push(join(address).await);
     }
     let change = region.change();
-    let held = change.bytes_allocated.cast_signed() - change.bytes_deallocated.cast_signed()
-        + change.bytes_reallocated;
+    let held = change.bytes_allocated.cast_signed() - change.bytes_deallocated.cast_signed() + change.bytes_reallocated;
     (io, streams, held / (SOCKETS / 2).cast_signed())
 }
 

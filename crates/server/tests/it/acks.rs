@@ -104,7 +104,6 @@ async fn an_event_can_be_answered_by_hand_and_is_answered_once() {
     client.expect_nothing().await;
 }
 
-
 #[tokio::test]
 async fn on_any_leaves_the_answer_to_the_handlers_of_the_name() {
     let host = Host::plain(builder()).await;

@@ -67,9 +67,8 @@ async fn another_sockets_events_do_not_wait() {
 #[tokio::test]
 async fn sockets_full_of_handlers_that_wait_for_their_client_do_not_starve() {
     let host = Host::plain(builder().max_suspended_handlers(4)).await;
-    host.io.on("ask", async |socket: Socket, Data(number): Data<i32>| {
-        socket.emit_with_ack::<i32>("double", number).await
-    });
+    host.io
+        .on("ask", async |socket: Socket, Data(number): Data<i32>| socket.emit_with_ack::<i32>("double", number).await);
     let mut client = host.join().await;
     client.send_all((0..40).map(|number| format!(r#"42{number}["ask",{number}]"#))).await;
     let mut answered = 0;
@@ -101,10 +100,13 @@ async fn beyond_the_bound_nothing_is_read_no_heartbeat_missed_and_all_resumes_in
             .ping_interval(Duration::from_millis(50))
             .ping_timeout(Duration::from_millis(1500));
         let host = if with_axum { Host::axum(settings).await } else { Host::plain(settings).await };
-        host.io.on("wait", async |State(gate): State<Gate>, State(log): State<Notes>, Data((number, _)): Data<(usize, String)>| {
-            log.note(number);
-            gate.pass().await;
-        });
+        host.io.on(
+            "wait",
+            async |State(gate): State<Gate>, State(log): State<Notes>, Data((number, _)): Data<(usize, String)>| {
+                log.note(number);
+                gate.pass().await;
+            },
+        );
         host.io.on_disconnect(async |State(log): State<Notes>, reason: sockeye::DisconnectReason| log.note(reason));
         let mut client = host.join().await;
         // 16 MB, far more than the kernel's buffers and our bound hold together.

@@ -37,7 +37,9 @@ async fn a_bundle_is_served_or_the_404_tells_how_to_get_it() {
 #[tokio::test]
 async fn nothing_is_served_that_is_no_bundle() {
     for host in Host::each(builder).await {
-        for target in ["/socket.io/socket.io.evil.js", "/socket.io/../Cargo.toml", "/socket.iofoo/socket.io.js", "/elsewhere"] {
+        for target in
+            ["/socket.io/socket.io.evil.js", "/socket.io/../Cargo.toml", "/socket.iofoo/socket.io.js", "/elsewhere"]
+        {
             assert_eq!(http(host.address, &format!("GET {target}"), b"").await.status, 404, "{target}");
         }
     }

@@ -122,12 +122,10 @@ async fn middlewares_are_passed_in_order_even_if_they_wait() {
         log.note(format!("connected {}", socket.is_connected()));
     });
     host.join().await;
-    assert_eq!([seen.next().await, seen.next().await, seen.next().await, seen.next().await], [
-        "first false",
-        "second",
-        "third",
-        "connected true"
-    ]);
+    assert_eq!(
+        [seen.next().await, seen.next().await, seen.next().await, seen.next().await],
+        ["first false", "second", "third", "connected true"]
+    );
 }
 
 #[tokio::test]
@@ -249,7 +247,8 @@ async fn a_second_connect_while_the_first_is_in_a_middleware_closes_the_connecti
 
 #[tokio::test]
 async fn packets_for_a_namespace_that_was_not_joined_close_the_connection() {
-    for packet in [r#"42/x,["event"]"#, r#"43/x,1["answer"]"#, "41/x,", r#"44/x,{"message":"no"}"#, r#"44{"message":"no"}"#]
+    for packet in
+        [r#"42/x,["event"]"#, r#"43/x,1["answer"]"#, "41/x,", r#"44/x,{"message":"no"}"#, r#"44{"message":"no"}"#]
     {
         let (log, mut seen) = notes();
         let host = Host::plain(builder().state(log)).await;
@@ -274,7 +273,9 @@ async fn a_connection_joins_as_many_namespaces_as_it_may() {
     client.join("/a").await;
     client.join("/b").await;
     client.send("40/c,").await;
-    client.expect(r#"44/c,{"message":"too many namespaces: expected at most 2 on one connection (`max_namespaces`)"}"#).await;
+    client
+        .expect(r#"44/c,{"message":"too many namespaces: expected at most 2 on one connection (`max_namespaces`)"}"#)
+        .await;
     client.send("41/a,").await;
     client.join("/c").await;
 }

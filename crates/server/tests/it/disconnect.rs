@@ -100,9 +100,11 @@ async fn the_server_disconnects_one_namespace_or_closes_the_connection() {
         let settings = builder().state(log);
         let host = if with_axum { Host::axum(settings).await } else { Host::plain(settings).await };
         for name in ["/", "/x", "/y"] {
-            host.io.of(name).on_disconnect(async |State(log): State<Notes>, socket: Socket, reason: DisconnectReason| {
-                log.note(format!("{} {reason}", socket.namespace().name()));
-            });
+            host.io.of(name).on_disconnect(
+                async |State(log): State<Notes>, socket: Socket, reason: DisconnectReason| {
+                    log.note(format!("{} {reason}", socket.namespace().name()));
+                },
+            );
         }
         host.io.of("/y").on("echo", async || 1);
         let mut client = host.join().await;
@@ -233,9 +235,10 @@ async fn a_handle_kept_after_the_end_does_nothing() {
 
 #[tokio::test]
 async fn a_slow_consumer_is_disconnected_by_force() {
-    let (host, mut seen) =
-        host_with(|settings| settings.outbox_mark(64 << 10).outbox_limit(1 << 20).outbox_patience(Duration::from_millis(200)))
-            .await;
+    let (host, mut seen) = host_with(|settings| {
+        settings.outbox_mark(64 << 10).outbox_limit(1 << 20).outbox_patience(Duration::from_millis(200))
+    })
+    .await;
     let mut slow = host.join().await;
     let mut quick = host.join().await;
     let slow_socket = host.io.sockets().into_iter().find(|socket| socket.is_connected()).unwrap();

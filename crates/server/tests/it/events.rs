@@ -17,7 +17,9 @@ async fn a_tuple_takes_several_arguments_everything_else_the_first() {
     io.on("two", async |State(log): State<Notes>, Data(value): Data<(i32, String)>| log.note(format!("{value:?}")));
     io.on("list", async |State(log): State<Notes>, Data(value): Data<Vec<i32>>| log.note(format!("{value:?}")));
     io.on("maybe", async |State(log): State<Notes>, Data(value): Data<Option<i32>>| log.note(format!("{value:?}")));
-    io.on("both", async |State(log): State<Notes>, Data(value): Data<(i32, Option<i32>)>| log.note(format!("{value:?}")));
+    io.on("both", async |State(log): State<Notes>, Data(value): Data<(i32, Option<i32>)>| {
+        log.note(format!("{value:?}"))
+    });
     io.on("none", async |State(log): State<Notes>, Data(()): Data<()>| log.note("none"));
     io.on("any", async |State(log): State<Notes>, Data(value): Data<Value>| log.note(format!("{value:?}")));
     let mut client = host.join().await;

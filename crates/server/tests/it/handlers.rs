@@ -60,7 +60,11 @@ async fn a_panic_in_a_disconnect_handler_leaves_nothing_behind() {
         let (log, mut seen) = notes();
         let host = Host::plain(builder().state(log)).await;
         let (x, y) = (host.io.of("/x"), host.io.of("/y"));
-        if after { x.on_disconnect(async || panics()) } else { x.on_disconnecting(async || panics()) };
+        if after {
+            x.on_disconnect(async || panics())
+        } else {
+            x.on_disconnecting(async || panics())
+        };
         x.on_disconnect(async |State(log): State<Notes>| log.note("x"));
         y.on_disconnect(async |State(log): State<Notes>| log.note("y"));
         x.on_connect(async |socket: Socket| drop(socket.join("room")));

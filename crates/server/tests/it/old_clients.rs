@@ -24,7 +24,9 @@ async fn an_old_client_is_in_the_main_namespace_without_asking_and_can_compute_i
 async fn the_query_of_a_namespace_is_its_auth() {
     let (log, mut seen) = notes();
     let host = Host::plain(builder().state(log)).await;
-    host.io.of("/chat").on_connect(async |State(log): State<Notes>, handshake: Handshake| log.note(handshake.auth_json()));
+    host.io
+        .of("/chat")
+        .on_connect(async |State(log): State<Notes>, handshake: Handshake| log.note(handshake.auth_json()));
     let mut client = host.join_old().await;
     client.send("40/chat?token=a%20b&x=1,").await;
     client.expect("40/chat,").await;
@@ -47,7 +49,9 @@ async fn an_old_client_may_ask_for_the_main_namespace_all_the_same() {
 async fn an_error_is_its_data_or_its_message() {
     let host = Host::plain(builder()).await;
     host.io.of("/plain").middleware(async || Err::<(), _>(ConnectError::new("no")));
-    host.io.of("/data").middleware(async || Err::<(), _>(ConnectError::new("no").data(serde_json::json!({ "code": 1 }))));
+    host.io
+        .of("/data")
+        .middleware(async || Err::<(), _>(ConnectError::new("no").data(serde_json::json!({ "code": 1 }))));
     let mut client = host.join_old().await;
     client.send("40/plain,").await;
     client.expect(r#"44/plain,"no""#).await;

@@ -40,7 +40,6 @@ impl Crowd {
     }
 }
 
-
 #[tokio::test]
 async fn a_broadcast_goes_to_the_union_of_its_rooms_without_the_excepted_each_once() {
     let mut crowd = crowd(&[&["a"], &["a", "b"], &["b", "c"], &[]]).await;

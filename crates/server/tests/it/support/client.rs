@@ -83,7 +83,8 @@ impl Client {
 
     /// Sends several text messages in one write.
     pub async fn send_all(&mut self, texts: impl IntoIterator<Item = impl AsRef<str>>) {
-        let frames = texts.into_iter().flat_map(|text| masked_frame(Opcode::Text, text.as_ref().as_bytes(), [5, 6, 7, 8]));
+        let frames =
+            texts.into_iter().flat_map(|text| masked_frame(Opcode::Text, text.as_ref().as_bytes(), [5, 6, 7, 8]));
         let frames: Vec<u8> = frames.collect();
         self.write(&frames).await;
     }

@@ -28,6 +28,10 @@
 //! An async function whose arguments are [extractors](Extract) and whose returned value is an [`Answer`]. See
 //! [`Handler`].
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadMe;
+
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
 

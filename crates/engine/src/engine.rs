@@ -10,6 +10,7 @@ use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
 use crate::config::{ConfigError, EngineConfig};
@@ -122,6 +123,11 @@ impl Engine {
         } else {
             tracing::error!("no runtime to run a task on: it is dropped");
         }
+    }
+
+    /// Has [`close`](Self::close) wait until the token is dropped.
+    pub(crate) fn hold_open(&self) -> TaskTrackerToken {
+        self.0.tasks.token()
     }
 
     /// Makes a worker for the event loop of this thread, which must be a current-thread runtime of its own.

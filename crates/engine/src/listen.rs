@@ -101,10 +101,13 @@ where
     fn run(self, listener: TcpListener) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
+            // Closing waits for this too, so that the port is free when it is done.
+            let listening = self.engine.hold_open();
             let listener = tokio::net::TcpListener::from_std(listener)?;
             self.engine.install_worker();
             self.stop.run_until_cancelled(self.accept(&listener)).await;
             drop(listener);
+            drop(listening);
             self.engine.ended().await;
             Ok(())
         })

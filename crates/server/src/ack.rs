@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use sockeye_engine::Guarantee;
 use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArguments, encode_ack};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep};
 
 use crate::emit::{EmitError, with_encoded};
 use crate::handler::AckTicket;
@@ -110,7 +111,7 @@ impl PendingAcks {
         }
     }
 
-    /// Waits no longer for an answer.
+    /// Expects an answer with this id no more.
     pub(crate) fn forget(&self, id: u64) {
         let mut pending = self.0.lock();
         pending.waiting.remove(&id);
@@ -132,7 +133,7 @@ impl PendingAcks {
 /// A client's answer to come. Dropped, the answer is no longer waited for.
 ///
 /// # Cancel safety
-/// The event has been sent when the future is made; polling only waits for the answer.
+/// The event has been sent when the future is made; polling only waits for the answer, on a tokio runtime.
 #[must_use = "the event has been sent, but its answer is not waited for"]
 #[derive(Debug)]
 pub struct AckFuture<T> {
@@ -145,8 +146,27 @@ struct Waiting {
     socket: Socket,
     id: u64,
     answer: oneshot::Receiver<RawArguments>,
+    timeout: Option<Timeout>,
+}
+
+/// When the waiting ends. The timer is made when it is first waited for: a thread without a runtime may ask as well.
+#[derive(Debug)]
+enum Timeout {
+    At(Instant),
     /// Boxed: a timer's place in the runtime may not move.
-    timeout: Option<Pin<Box<tokio::time::Sleep>>>,
+    Running(Pin<Box<Sleep>>),
+}
+
+impl Timeout {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::At(deadline) = *self {
+            *self = Self::Running(Box::pin(tokio::time::sleep_until(deadline)));
+        }
+        match self {
+            Self::At(_) => Poll::Pending,
+            Self::Running(sleep) => sleep.as_mut().poll(cx),
+        }
+    }
 }
 
 impl<T> AckFuture<T> {
@@ -156,7 +176,8 @@ impl<T> AckFuture<T> {
         timeout: Option<Duration>,
     ) -> Self {
         let waiting = sent.map_err(Some).map(|(id, answer)| {
-            let timeout = timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
+            // A time too far away to be told is none.
+            let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout)).map(Timeout::At);
             Waiting { socket, id, answer, timeout }
         });
         Self { waiting, answer: PhantomData }
@@ -177,7 +198,7 @@ impl<T: DeserializeOwned> Future for AckFuture<T> {
         }
         match &mut waiting.timeout {
             Some(timeout) => {
-                ready!(timeout.as_mut().poll(cx));
+                ready!(timeout.poll(cx));
                 Poll::Ready(Err(AckError::Timeout))
             }
             None => Poll::Pending,

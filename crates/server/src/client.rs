@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sockeye_adapter::SocketId;
-use sockeye_engine::{CloseCause, CloseReason, Closed, Connection, Guarantee, Message, Protocol, Receiver};
+use sockeye_engine::{CloseCause, Closed, Connection, Guarantee, Message, Protocol, Receiver};
 use sockeye_protocol::socket::{
     Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
 };
@@ -108,14 +108,17 @@ impl Client {
     /// Ends the connection of a client that broke the protocol.
     pub(crate) fn punish(&self, violation: &Violation) {
         tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
-        let cause = match violation {
-            Violation::Undecodable(_) => CloseCause::Malformed,
-            Violation::OutOfPlace { .. } => {
-                self.disconnect_all(DisconnectReason::ForcedServerClose);
-                CloseCause::Application
-            }
+        let (reason, cause) = match violation {
+            Violation::Undecodable(_) => (DisconnectReason::ForcedClose, CloseCause::Malformed),
+            Violation::OutOfPlace { .. } => (DisconnectReason::ForcedServerClose, CloseCause::Application),
         };
-        self.connection.close(Closed { reason: CloseReason::ForcedClose, cause });
+        self.end(reason, Closed::forced(cause));
+    }
+
+    /// Ends the connection and its sockets at once: what came behind in the same read finds nobody.
+    pub(crate) fn end(&self, reason: DisconnectReason, closed: Closed) {
+        self.disconnect_all(reason);
+        self.connection.close(closed);
     }
 
     fn take(self: &Arc<Self>, packet: &Packet<'_>, attachments: &[Bytes]) -> Result<(), Violation> {
@@ -157,6 +160,9 @@ impl Client {
     }
 
     fn take_connect(self: &Arc<Self>, packet: &Packet<'_>) -> Result<(), Violation> {
+        if !self.connection.is_open() {
+            return Ok(());
+        }
         if !self.is_old() {
             if !packet.payload.is_empty() {
                 Arguments::from_json(packet.payload).validate()?;

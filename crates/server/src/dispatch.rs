@@ -60,11 +60,12 @@ impl Waiting {
 }
 
 impl EventQueue {
-    /// Nobody is there any more who could want the waiting events handled.
-    pub(crate) fn clear(&self) {
+    /// Nobody is there any more who could want the waiting events handled. Says whether they had stopped the reading.
+    pub(crate) fn clear(&self) -> bool {
         let mut queue = self.0.lock();
         queue.waiting = VecDeque::new();
         queue.bytes = 0;
+        std::mem::take(&mut queue.paused)
     }
 }
 
@@ -160,18 +161,22 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
 }
 
 fn call<'a>(socket: &'a Socket, handler: &Erased<Received>, parts: EventParts<'a>) -> EventParts<'a> {
+    // An extractor may have taken it before another one failed.
+    let ticket = parts.ack.clone();
     let mut context = Context { socket, parts };
     let result = handler(&mut context);
-    let ack = if result.is_err() { context.take_ack() } else { None };
+    let ack = if result.is_err() { ticket.map(|ticket| Ack::new(socket.clone(), ticket)) } else { None };
     called(socket, context.parts.name, result, ack);
     context.parts
 }
 
-/// Calls the handlers of a socket's end.
+/// Calls the handlers of a socket's end. A panic keeps nobody from being told, and does not reach who ended the socket.
 pub(crate) fn disconnected(socket: &Socket, handlers: &[Erased<Disconnected>], reason: DisconnectReason) {
     for handler in handlers {
-        let result = handler(&mut Context { socket, parts: reason });
-        called(socket, "disconnect", result, None);
+        let call = || called(socket, "disconnect", handler(&mut Context { socket, parts: reason }), None);
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            panicked(socket, "disconnect");
+        }
     }
 }
 
@@ -197,10 +202,11 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     socket.inner().events.0.lock().suspended += 1;
     let (socket, event) = (socket.clone(), SmolStr::new(event));
     engine.spawn(async move {
-        match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failed(&socket, &event, error, None),
-            Err(_) => panicked(&socket, &event),
+        let handled = async {
+            future.await.unwrap_or_else(|error| failed(&socket, &event, error, None));
+        };
+        if AssertUnwindSafe(handled).catch_unwind().await.is_err() {
+            panicked(&socket, &event);
         }
         ended(&socket);
     });
@@ -217,5 +223,5 @@ fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {
 
 fn panicked(socket: &Socket, event: &str) {
     tracing::error!(event, namespace = socket.namespace_name(), "a handler panicked: closing its connection");
-    socket.connection().close(Closed::forced(CloseCause::Panic));
+    socket.client().end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
 }

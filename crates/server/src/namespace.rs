@@ -187,6 +187,14 @@ impl Namespace {
         self.broadcast().emit(event, arguments)
     }
 
+    /// Sends the event `message` to all sockets of the namespace.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send(&self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit("message", arguments)
+    }
+
     /// The connected socket of this id.
     pub fn socket(&self, id: impl AsRef<str>) -> Option<Socket> {
         self.0.rooms.lock().get(id.as_ref()).map(Socket::from_inner)

@@ -375,7 +375,10 @@ impl Socket {
         let table = self.0.namespace.inner().handlers.load();
         dispatch::disconnected(self, &table.disconnecting, reason);
         self.abandon();
-        self.0.events.clear();
+        if self.0.events.clear() {
+            // Other namespaces of the connection go on.
+            self.connection().resume();
+        }
         dispatch::disconnected(self, &table.disconnect, reason);
     }
 

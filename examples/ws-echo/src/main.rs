@@ -32,8 +32,8 @@ struct Options {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 9001)]
     port: u16,
-    /// Shortest message sent compressed, in bytes; 0 compresses all.
-    #[arg(long, default_value_t = 1024)]
+    /// Shortest message sent compressed, in bytes; 0 compresses all, as the cases about compression want it.
+    #[arg(long, default_value_t = 0)]
     threshold: u32,
 }
 

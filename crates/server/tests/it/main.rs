@@ -1,0 +1,18 @@
+//! The Socket.IO server, on the wire: a scripted client against a server on loopback.
+
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
+#![allow(unreachable_pub, reason = "the support modules are public to the others here only")]
+
+mod support; // The scripted client, hosts, notes.
+
+mod acks; // Acknowledgements, both ways.
+mod attachments; // Binary data.
+mod backpressure; // More than handlers can bear.
+mod client_files; // The browser bundles.
+mod closing; // The end of the server.
+mod connect; // Into a namespace, or not.
+mod disconnect; // Why and how sockets end.
+mod events; // Arguments and order.
+mod handlers; // What becomes of a handler.
+mod old_clients; // Protocol 3.
+mod rooms; // Who receives what.

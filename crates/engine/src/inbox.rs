@@ -33,6 +33,8 @@ pub(crate) struct Inbox {
     waiting: VecDeque<Message<'static>>,
     waiting_bytes: usize,
     closed: Option<Closed>,
+    /// The receiver has been told of the end: nobody comes any more to take what is left here.
+    over: bool,
 }
 
 impl Inbox {
@@ -67,6 +69,9 @@ impl<'c> Delivery<'c> {
     fn leave(&self, message: Message<'_>) {
         let message = message.into_owned();
         let mut inbox = self.connection.inbox().lock();
+        if inbox.over {
+            return;
+        }
         inbox.waiting_bytes += message.len();
         inbox.waiting.push_back(message);
         let overflow = inbox.waiting_bytes > self.connection.config().max_payload.saturating_mul(2);
@@ -101,6 +106,7 @@ impl Drop for Delivery<'_> {
                     self.panicked = guarded(self.connection, || receiver.receive(message));
                 }
             } else if let Some(closed) = inbox.closed.take() {
+                inbox.over = true;
                 drop(inbox);
                 guarded(self.connection, || receiver.closed(closed));
                 return;

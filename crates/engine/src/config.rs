@@ -15,6 +15,7 @@ pub struct EngineConfig {
     pub(crate) protocols: &'static [Protocol],
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
+    pub(crate) head_timeout: Duration,
 }
 
 /// What one connection may have waiting to be sent.
@@ -68,6 +69,7 @@ impl Default for EngineConfig {
             protocols: &[Protocol::V4, Protocol::V3],
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
+            head_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -167,6 +169,14 @@ impl EngineConfig {
         self
     }
 
+    /// How long a client of [`Engine::listen`](crate::Engine::listen) may take from its connection, or its last request,
+    /// to the end of a request's head. Default: 30 s.
+    #[must_use]
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.head_timeout = timeout;
+        self
+    }
+
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
@@ -177,6 +187,7 @@ impl EngineConfig {
             ("ping_interval", self.timing.ping_interval),
             ("ping_timeout", self.timing.ping_timeout),
             ("upgrade_timeout", self.timing.upgrade_timeout),
+            ("head_timeout", self.head_timeout),
         ];
         if let Some((setting, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
             return Err(ConfigError::Zero { setting });

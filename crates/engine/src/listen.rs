@@ -22,8 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::handshake::PeerAddress;
 
-/// How long a client may take from its connection, or its last request, to the end of a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most bytes that a request's head may have.
 const MAX_HEAD: usize = 64 * 1024;
 /// How long accepting rests when the process has no file descriptors left.
@@ -127,7 +125,7 @@ where
 
     async fn serve(self, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
-        let Self { answer, stop, .. } = self;
+        let Self { engine, stop, answer } = self;
         let has_asked = Arc::new(AtomicBool::new(false));
         let asks = has_asked.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -138,7 +136,7 @@ where
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(engine.config().head_timeout)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();

@@ -49,8 +49,8 @@ fn the_laws_of_memory_hold() {
     runtime.block_on(listening).unwrap().unwrap();
 }
 
-/// Measured: see the assertion's figure. Of it are the connection with its lock, session and outbox, its place in the
-/// table of sessions and on the wheel, the handshake's headers (here some 200 bytes), tokio's task and socket.
+/// Measured: 1,421 bytes. Of it are some 580 the connection (lock, session, outbox), 256 its task, 300 tokio's socket,
+/// 210 the target and headers of its handshake (with a browser's they are more), and 66 its place in the table.
 fn an_idle_connection_is_small(crowd: &mut Crowd) {
     // What is made once for all, and tables that grow by doubling, shall not count.
     crowd.grow(100);
@@ -63,6 +63,7 @@ fn an_idle_connection_is_small(crowd: &mut Crowd) {
     assert!(held / 900 <= 1500, "{} bytes per idle connection", held / 900);
 }
 
+/// Measured: none at all.
 fn an_echo_allocates_nothing_that_lasts(crowd: &mut Crowd) {
     let stream = &mut crowd.streams[0];
     let frame = b"\x81\x86\0\0\0\x004hello";
@@ -80,6 +81,7 @@ fn an_echo_allocates_nothing_that_lasts(crowd: &mut Crowd) {
     assert!(change.allocations + change.reallocations <= 20, "{change:?}");
 }
 
+/// Measured: 13 and 10, most of them the growing list of connections that the worker is to write.
 fn a_broadcast_allocates_for_all_at_once(crowd: &mut Crowd) {
     for payload in [vec![b'x'; 100], vec![b'x'; 2000]] {
         let region = Region::new(ALLOCATOR);
@@ -102,6 +104,8 @@ fn a_broadcast_allocates_for_all_at_once(crowd: &mut Crowd) {
     }
 }
 
+/// Measured: 757 bytes at once. The block of some 580 bytes that the connection itself was stays until the wheel has
+/// passed its next heartbeat, for the wheel's weak handle is in the same block; the tables stay.
 fn what_a_connection_held_is_given_back(crowd: Crowd) {
     let Crowd { streams, connections, .. } = crowd;
     let count = connections.len();
@@ -118,6 +122,7 @@ fn what_a_connection_held_is_given_back(crowd: Crowd) {
     let change = region.change();
     let freed = change.bytes_deallocated.saturating_sub(change.bytes_allocated) / count;
     println!("{freed} bytes of each given back");
+    assert!(freed >= 600, "{freed} bytes of each given back");
 }
 
 /// Clients, and the server's handles to them.

@@ -48,6 +48,11 @@ mod namespace; // A namespace.
 mod server; // The server.
 mod socket; // One client in one namespace.
 
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use connect::ConnectError;
 pub use disconnect::DisconnectReason;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sockeye_engine::{CloseCause, CloseReason, Closed, Drain, EngineConfig, Guarantee};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Flavour, Pending, Polling, Request, Server, WebSocket, eventually, ms, now, settle};
+use crate::support::{Flavour, Pending, Polling, Request, Server, WebSocket, eventually, ms, now, serve, settle};
 
 const SHUTDOWN: Closed = Closed { reason: CloseReason::ForcedClose, cause: CloseCause::Shutdown };
 
@@ -117,6 +118,32 @@ fn sessions_that_nobody_polls_are_forgotten_at_the_end() {
         assert_eq!(server.closed(polling.sid), SHUTDOWN);
         assert_eq!(server.engine.connections(), 0);
     }
+}
+
+#[test]
+fn a_session_whose_handshake_is_under_way_is_closed_too() {
+    let server = start(Flavour::Opaque);
+    // So small that the answer to the handshake can't leave before it is read.
+    let (mut client, io) = tokio::io::duplex(64);
+    let engine = server.engine.clone();
+    server.spawn(serve(server.engine.clone(), io));
+    server.runtime().block_on(async {
+        let request = b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\n\
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        client.write_all(request).await.unwrap();
+    });
+    settle();
+    let closing = server.spawn(async move { engine.close(quick(crate::support::DEADLINE)).await });
+    settle();
+    let answer = server.runtime().block_on(async {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        drop(client);
+        answer
+    });
+    assert!(answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\x88\0"));
+    assert_eq!(server.closed(server.opened().id()), SHUTDOWN);
+    eventually("the end", || closing.is_finished());
 }
 
 #[test]

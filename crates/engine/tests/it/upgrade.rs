@@ -277,10 +277,10 @@ fn a_poll_that_is_given_up_after_the_upgrade_harms_nobody() {
         let mut socket = probe(&polling);
         let poll = polling.start_poll();
         socket.send("5");
-        socket.echo("alive");
+        socket.echo("upgraded");
         drop(poll);
         settle();
-        socket.echo("still alive");
+        socket.echo("alive");
     });
 }
 

@@ -3,7 +3,7 @@
 use sockeye_engine::{CloseCause, CloseReason, Closed, EngineConfig};
 use sockeye_websocket::{Header, Message, Opcode, masked_frame};
 
-use crate::support::{Pending, Request, Server, WebSocket, now, settle};
+use crate::support::{Flavour, Pending, Request, Server, WebSocket, ms, now, settle};
 
 fn error(cause: CloseCause) -> Closed {
     Closed { reason: CloseReason::TransportError, cause }
@@ -264,6 +264,20 @@ fn half_a_handshake_holds_nobody_up() {
 }
 
 #[test]
+fn half_a_handshake_is_not_waited_for_long() {
+    let server = Server::start(Flavour::Listen, EngineConfig::default().head_timeout(ms(150)));
+    for half in [&b""[..], b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: ser"] {
+        let start = now();
+        assert!(Pending::raw(server.address, half).is_ended());
+        assert!((ms(140)..ms(2000)).contains(&(now() - start)));
+    }
+    let mut socket = WebSocket::open(&server);
+    std::thread::sleep(ms(300));
+    socket.echo("a WebSocket has no head any more");
+    server.end();
+}
+
+#[test]
 fn a_client_that_closes_is_answered() {
     Server::each(&EngineConfig::default(), |server| {
         let mut socket = WebSocket::open(server);
@@ -331,7 +345,7 @@ fn a_closing_server_says_so_and_waits_for_the_client() {
 
 #[test]
 fn a_client_that_never_closes_is_not_waited_for_long() {
-    Server::each(&EngineConfig::default().close_timeout(crate::support::ms(150)), |server| {
+    Server::each(&EngineConfig::default().close_timeout(ms(150)), |server| {
         let mut socket = WebSocket::open(server);
         let start = now();
         server.opened().close(Closed::forced(CloseCause::Application));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use http::{Answer, Pending, Request};
 pub(crate) use polling::Polling;
-pub(crate) use server::{Flavour, Server};
+pub(crate) use server::{Flavour, Server, serve};
 pub(crate) use websocket::WebSocket;
 
 /// No answer of the server may take longer.

@@ -94,24 +94,30 @@ impl Server {
     }
 
     /// Runs a test against a fresh server of each flavour, beside a connection that must not notice anything.
-    pub(crate) fn each(config: &EngineConfig, test: impl Fn(&Self)) {
-        for flavour in Flavour::ALL {
-            let server = Self::start(flavour, config.clone());
-            let mut bystander = WebSocket::open(&server);
+    pub(crate) fn each(config: &EngineConfig, test: impl Fn(&Self) + Sync) {
+        Self::each_alone(config, |server| {
+            let mut bystander = WebSocket::open(server);
             server.opened();
-            test(&server);
+            test(server);
             bystander.echo("still here");
-            server.end();
-        }
+        });
     }
 
     /// Runs a test against a fresh server of each flavour that has no other connection.
-    pub(crate) fn each_alone(config: &EngineConfig, test: impl Fn(&Self)) {
-        for flavour in Flavour::ALL {
-            let server = Self::start(flavour, config.clone());
-            test(&server);
-            server.end();
-        }
+    pub(crate) fn each_alone(config: &EngineConfig, test: impl Fn(&Self) + Sync) {
+        std::thread::scope(|scope| {
+            for flavour in Flavour::ALL {
+                let test = &test;
+                let run = move || {
+                    let server = Self::start(flavour, config.clone());
+                    test(&server);
+                    server.end();
+                };
+                // The name tells in a failure's message which one it was.
+                let name = format!("{flavour:?} of {}", std::thread::current().name().unwrap_or_default());
+                std::thread::Builder::new().name(name).spawn_scoped(scope, run).unwrap();
+            }
+        });
     }
 
     /// Closes the engine, which must come to its end.
@@ -123,7 +129,7 @@ impl Server {
         }
     }
 
-    fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().unwrap()
     }
 
@@ -228,7 +234,8 @@ async fn accept(flavour: Flavour, engine: Engine, listener: tokio::net::TcpListe
     }
 }
 
-async fn serve(engine: Engine, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+/// Serves one connection with hyper.
+pub(crate) async fn serve(engine: Engine, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
     let service = service_fn(move |request| {
         let response = answer(engine.clone(), request);
         async move { Ok::<_, Infallible>(response.await) }

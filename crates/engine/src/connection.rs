@@ -212,21 +212,25 @@ impl Connection {
         self.follow(link, Next::Nothing);
     }
 
-    /// Stops reading from the client until [`resume`](Self::resume). Its silence is not held against it meanwhile.
+    /// Stops reading from the client until [`resume`](Self::resume) has been called as often as this.
+    ///
+    /// The client's silence is not held against it meanwhile.
     pub fn pause(&self) {
         let mut link = self.0.link.lock();
-        link.paused = true;
+        link.pauses += 1;
         link.session.suspend_heartbeat(now(), &self.config().timing);
     }
 
-    /// Reads on.
+    /// Takes one [`pause`](Self::pause) back; with the last of them reading goes on.
     pub fn resume(&self) {
         let mut link = self.0.link.lock();
-        if !std::mem::take(&mut link.paused) {
+        let Some(others) = link.pauses.checked_sub(1) else { return };
+        link.pauses = others;
+        if others > 0 {
             return;
         }
         link.session.restart_heartbeat(now(), &self.config().timing);
-        let waiting = link.resumed.take();
+        let waiting = link.poster.take();
         self.follow(link, Next::WakeDriver);
         if let Some(waker) = waiting {
             waker.wake();
@@ -261,7 +265,7 @@ impl Connection {
         }
         link.session.close(closed.reason);
         link.closed = Some(closed);
-        let wakers = [link.poll.take_waker(), link.resumed.take(), link.prober.take()];
+        let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
         let polls = link.session.transport() == Transport::Polling;

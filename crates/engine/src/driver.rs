@@ -153,7 +153,7 @@ impl Driver {
             return Poll::Ready(stop);
         }
         for _ in 0..READS_PER_TURN {
-            if matches!(self.phase, Phase::Active) && self.connection.link().lock().paused {
+            if matches!(self.phase, Phase::Active) && self.connection.link().lock().pauses > 0 {
                 return Poll::Pending;
             }
             let read = ready!(self.read(cx));

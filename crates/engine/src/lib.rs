@@ -66,6 +66,7 @@ mod io; // The two halves of a byte stream.
 mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
 mod outbox; // What waits to be sent.
+mod patience; // A stream whose writes do not wait for ever.
 mod polling; // The polling transport.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.

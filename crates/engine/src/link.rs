@@ -20,9 +20,10 @@ pub(crate) struct Link {
     pub(crate) writer: Option<Writer>,
     pub(crate) poll: PendingPoll,
     pub(crate) posting: bool,
-    /// Who waits for reading to go on.
-    pub(crate) resumed: Option<Waker>,
-    pub(crate) paused: bool,
+    /// Wakes the request that posts, which waits for its body, for reading to go on, or for the end.
+    pub(crate) poster: Option<Waker>,
+    /// How many want nothing to be read.
+    pub(crate) pauses: u32,
     /// Which attempt to upgrade is the present one, and how to wake it.
     pub(crate) attempt: u32,
     pub(crate) prober: Option<Waker>,
@@ -79,8 +80,8 @@ impl Link {
             writer: None,
             poll: PendingPoll::None,
             posting: false,
-            resumed: None,
-            paused: false,
+            poster: None,
+            pauses: 0,
             attempt: 0,
             prober: None,
             flush: Flush::Idle,

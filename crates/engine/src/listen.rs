@@ -17,10 +17,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::handshake::PeerAddress;
+use crate::patience::Patient;
 
 /// The most bytes that a request's head may have.
 const MAX_HEAD: usize = 64 * 1024;
@@ -65,22 +67,23 @@ impl Engine {
     {
         let stop = self.stop_listening().child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
-        let mut running = Vec::new();
+        let mut running: Vec<oneshot::Receiver<io::Result<()>>> = Vec::new();
         for number in 0..threads.get() {
             let listener = listener.0.try_clone()?;
             let event_loop = EventLoop { engine: self.clone(), stop: stop.clone(), answer: answer.clone() };
+            let (end, ended) = oneshot::channel();
             let thread = thread::Builder::new().name(format!("sockeye-{number}"));
-            running.push(thread.spawn(move || event_loop.run(listener))?);
+            // Told by a channel, not joined: a program that ends without closing the engine does not wait for its threads.
+            thread.spawn(move || end.send(event_loop.run(listener)))?;
+            running.push(ended);
         }
         // The last handle of the socket has to go with the threads, so that the port is free afterwards.
         drop(listener);
-        let ended = tokio::task::spawn_blocking(move || running.into_iter().try_for_each(join));
-        ended.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        for ended in running {
+            ended.await.unwrap_or_else(|_| Err(io::Error::other("an event loop panicked")))?;
+        }
+        Ok(())
     }
-}
-
-fn join(thread: thread::JoinHandle<io::Result<()>>) -> io::Result<()> {
-    thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop panicked")))
 }
 
 #[derive(Clone)]
@@ -138,7 +141,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(engine.config().head_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Patient::new(stream, engine.config().outbox.patience)), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {

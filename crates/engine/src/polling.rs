@@ -144,17 +144,20 @@ where
         return empty(StatusCode::BAD_REQUEST);
     }
     let mut posting = Posting { connection, done: false };
-    let limit = posting.connection.config().max_payload;
-    let body = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            tracing::debug!(sid = %posting.connection.log_id(), limit, "request body exceeds `max_payload`");
-            // The session goes on, as in Node's server: the client decides what a 413 means to it.
-            posting.done = true;
-            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+    let received = tokio::select! {
+        biased;
+        // A body that never ends would outlive its session.
+        () = Ended(&posting.connection) => Err(StatusCode::BAD_REQUEST),
+        received = receive_body(body, posting.connection.config().max_payload) => received,
+    };
+    let body = match received {
+        Ok(body) => body,
+        Err(status) => {
+            // The session goes on after a 413, as in Node's server: the client decides what that means to it.
+            // A body that was cut off ends it, by the guard.
+            posting.done = status == StatusCode::PAYLOAD_TOO_LARGE;
+            return empty(status);
         }
-        // Cut off: the guard ends the session.
-        Err(_) => return empty(StatusCode::BAD_REQUEST),
     };
     let taken = take(&posting.connection, kind, &body);
     posting.done = true;
@@ -168,6 +171,26 @@ where
         }
     }
     ok()
+}
+
+/// Receives a body of at most `limit` bytes. One that is announced to be larger is not even begun.
+async fn receive_body<B>(body: B, limit: usize) -> Result<Bytes, StatusCode>
+where
+    B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        tracing::debug!(announced, limit, "request body exceeds `max_payload`");
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            tracing::debug!(limit, "request body exceeds `max_payload`");
+            Err(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
 }
 
 fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
@@ -186,10 +209,26 @@ impl Future for Resumed<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut link = self.0.link().lock();
-        if !link.paused || link.closed.is_some() {
+        if link.pauses == 0 || link.closed.is_some() {
             return Poll::Ready(());
         }
-        link.resumed = Some(cx.waker().clone());
+        link.poster = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Waits for the end of the session.
+struct Ended<'c>(&'c Connection);
+
+impl Future for Ended<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut link = self.0.link().lock();
+        if link.closed.is_some() {
+            return Poll::Ready(());
+        }
+        link.poster = Some(cx.waker().clone());
         Poll::Pending
     }
 }

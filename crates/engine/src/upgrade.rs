@@ -10,6 +10,7 @@ use sockeye_websocket::handshake;
 use tokio::net::TcpStream;
 
 use crate::body::Body;
+use crate::patience::Patient;
 use crate::io::{Reader, Writer, split_stream, split_tcp};
 
 /// A byte stream taken from the HTTP server.
@@ -52,6 +53,10 @@ pub(crate) fn refused(message: &str) -> Response<Body> {
 ///
 /// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
 pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
+    let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
+        Ok(parts) => return plain(parts.io.into_inner().into_stream(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return plain(parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => upgraded,

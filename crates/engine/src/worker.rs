@@ -20,6 +20,8 @@ use crate::connection::{self, Connection};
 
 /// After this many writes the loop's other tasks get their turn.
 const WRITES_PER_TURN: usize = 256;
+/// Room for so many connections is kept between turns.
+const MAX_SPARE: usize = 1024;
 
 /// Tokio's clock, so that tests can pause it.
 pub(crate) fn now() -> Instant {
@@ -139,8 +141,8 @@ impl Worker {
         let rest = batch.len().saturating_sub(WRITES_PER_TURN);
         batch.drain(rest..).for_each(|connection| connection.flush());
         if batch.is_empty() {
-            // A burst to everybody should not stay as memory; a turn's usual few may.
-            batch.shrink_to(WRITES_PER_TURN);
+            // A burst to everybody should not stay as memory; what is usual in a turn may.
+            batch.shrink_to(MAX_SPARE);
         }
         if !batch.is_empty() || !self.unflushed.lock().is_empty() {
             cx.waker().wake_by_ref();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
-use sockeye_engine::{CloseCause, Closed};
+use sockeye_engine::{CloseCause, Closed, Connection};
 use sockeye_protocol::socket::{Arguments, Packet, split_event};
 
 use crate::ack::Ack;
@@ -60,12 +60,27 @@ impl Waiting {
 }
 
 impl EventQueue {
-    /// Nobody is there any more who could want the waiting events handled. Says whether they had stopped the reading.
-    pub(crate) fn clear(&self) -> bool {
+    /// Nobody is there any more who could want the waiting events handled.
+    pub(crate) fn clear(&self, connection: &Connection) {
         let mut queue = self.0.lock();
         queue.waiting = VecDeque::new();
         queue.bytes = 0;
-        std::mem::take(&mut queue.paused)
+        queue.resume(connection);
+    }
+}
+
+/// Reading stops and goes on under the queue's lock: otherwise a resume could overtake the pause that it answers.
+impl Queue {
+    fn pause(&mut self, connection: &Connection) {
+        if !std::mem::replace(&mut self.paused, true) {
+            connection.pause();
+        }
+    }
+
+    fn resume(&mut self, connection: &Connection) {
+        if std::mem::take(&mut self.paused) {
+            connection.resume();
+        }
     }
 }
 
@@ -82,9 +97,7 @@ pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, pa
     queue.bytes += waiting.size();
     queue.waiting.push_back(waiting);
     if queue.bytes > settings.max_waiting_bytes {
-        queue.paused = true;
-        drop(queue);
-        socket.connection().pause();
+        queue.pause(socket.connection());
     }
 }
 
@@ -108,11 +121,8 @@ fn ended(socket: &Socket) {
             if waiting.waiting.is_empty() {
                 waiting.waiting = VecDeque::new();
             }
-            let resumes = waiting.paused && waiting.bytes <= settings.max_waiting_bytes / 2;
-            waiting.paused &= !resumes;
-            drop(waiting);
-            if resumes {
-                socket.connection().resume();
+            if waiting.bytes <= settings.max_waiting_bytes / 2 {
+                waiting.resume(socket.connection());
             }
             return;
         };

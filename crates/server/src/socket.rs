@@ -375,10 +375,8 @@ impl Socket {
         let table = self.0.namespace.inner().handlers.load();
         dispatch::disconnected(self, &table.disconnecting, reason);
         self.abandon();
-        if self.0.events.clear() {
-            // Other namespaces of the connection go on.
-            self.connection().resume();
-        }
+        // Other namespaces of the connection go on.
+        self.0.events.clear(self.connection());
         dispatch::disconnected(self, &table.disconnect, reason);
     }
 

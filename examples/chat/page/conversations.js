@@ -1,6 +1,7 @@
 // What has been said, where, and what of it is unread. Knows neither the page nor the network.
 
 export const LOBBY = "#lobby";
+const MOST_ENTRIES = 1000;
 
 /** A conversation's key: `#tea` for a room, `@Ada` for a person. */
 export function keyOf(to) {
@@ -15,6 +16,7 @@ export class Conversation {
   typing = new Map();
   /** What stands in the message field. */
   draft = "";
+  #notices = 0;
 
   constructor(to) {
     this.to = to;
@@ -23,13 +25,14 @@ export class Conversation {
     this.title = to.room ?? to.user;
   }
 
-  find(id) {
-    return this.entries.find((entry) => entry.id === id);
+  /** Ids are their authors' own: two messages with the same id are the same only if one person sent them. */
+  find(id, from) {
+    return this.entries.find((entry) => entry.id === id && entry.from === from);
   }
 
   /** Adds a message, unless it is known; then only what is new about it is taken over. Returns whether it was added. */
   add(message) {
-    const known = this.find(message.id);
+    const known = this.find(message.id, message.from);
     if (known) {
       const moved = known.state === "waiting" && message.state !== "waiting";
       Object.assign(known, message);
@@ -38,11 +41,14 @@ export class Conversation {
     }
     this.entries.push(message);
     this.#settle(message);
+    // A page that stays open for days keeps what can be read back, not everything.
+    if (this.entries.length > MOST_ENTRIES) this.entries.shift();
     return true;
   }
 
   notice(text) {
-    this.add({ id: `notice-${this.entries.length}-${Date.now()}`, text, at: Date.now(), state: "notice" });
+    this.#notices += 1;
+    this.add({ id: `notice-${this.#notices}`, text, at: Date.now(), state: "notice" });
   }
 
   /** Puts an entry behind all that are older, and before those which the server has not got yet. */

@@ -50,7 +50,7 @@ const connection = new Connection(identity, {
   },
   sent(draft, answer) {
     const conversation = conversations.get(keyOf(draft.to));
-    const entry = conversation?.find(draft.id);
+    const entry = conversation?.find(draft.id, identity.name);
     if (!entry) return;
     if (answer.error) Object.assign(entry, { state: "refused", error: answer.error });
     // The other's confirmation can overtake the answer.
@@ -65,7 +65,7 @@ const connection = new Connection(identity, {
     connection.tell("received", message.from, message.id);
   },
   received({ by, id }) {
-    const entry = conversations.get(`@${by}`)?.find(id);
+    const entry = conversations.get(`@${by}`)?.find(id, identity.name);
     if (entry) entry.state = "delivered";
     drawMessages();
   },

@@ -94,13 +94,14 @@ export class MessageList {
     let previous;
     for (const entry of withDays(conversation.entries)) {
       const state = describe(entry, previous, me);
-      const old = drawn.get(entry.id);
+      const id = `${entry.from ?? ""}/${entry.id}`;
+      const old = drawn.get(id);
       let item = old;
       if (old?.dataset.state !== state) {
         if (old && old === place) place = place.nextElementSibling;
         old?.remove();
         item = this.#draw(entry, previous, me);
-        Object.assign(item.dataset, { id: entry.id, state });
+        Object.assign(item.dataset, { id, state });
       }
       if (item === place) place = place.nextElementSibling;
       else this.#list.insertBefore(item, place);

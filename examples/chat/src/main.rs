@@ -35,11 +35,12 @@ async fn main() -> anyhow::Result<()> {
     let signalled = stop_signal()?;
     let listener = TcpListener::bind((args.host, args.port)).await?;
     announce(listener.local_addr()?);
-    let stop = async move {
-        signalled.await;
-        io.close().await;
-    };
-    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        () = signalled => {}
+    }
+    // Every client is told, and gets what waits for it. Requests that are never finished end with the process.
+    io.close().await;
     Ok(())
 }
 

@@ -63,11 +63,12 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await?;
     say(&format!("http://{}", listener.local_addr()?));
     let app = Router::new().layer(io.layer());
-    let stop = async move {
-        signalled.await;
-        io.close().await;
-    };
-    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        () = signalled => {}
+    }
+    // Every client is told, and gets what waits for it. Requests that are never finished end with the process.
+    io.close().await;
     Ok(())
 }
 

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import path from "node:path";
 
 const BIN_DIR = process.env.SOCKEYE_BIN_DIR ?? fileURLToPath(new URL("../../target/release", import.meta.url));
+/** How the interop server serves: as a layer of axum's, or with `SOCKEYE_WAY=listen` on event loops of its own. */
+const WAY = process.env.SOCKEYE_WAY === "listen" ? ["--listen"] : [];
 const START_WITHIN = 10_000;
 const STOP_WITHIN = 10_000;
 
@@ -53,7 +55,8 @@ export class TestServer {
     const file = path.join(BIN_DIR, this.name);
     assert.ok(existsSync(file), `${file} is missing: build it, or set SOCKEYE_BIN_DIR`);
     this.output = "";
-    this.child = spawn(file, ["--port", String(port), ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
+    const way = this.name === "interop-server" ? WAY : [];
+    this.child = spawn(file, ["--port", String(port), ...way, ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
     this.ended = new Promise((resolve) => this.child.once("exit", (code, signal) => resolve({ code, signal })));
     this.url = await new Promise((resolve, reject) => {
       const fail = (why) => reject(new Error(`${this.name} ${why}:\n${this.output}`));

@@ -1,6 +1,5 @@
 //! What comes in on one connection, handed over in order and never twice at once.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -34,6 +33,8 @@ pub(crate) struct Inbox {
     waiting: VecDeque<Message<'static>>,
     waiting_bytes: usize,
     closed: Option<Closed>,
+    /// The receiver has been told of the end: nobody comes any more to take what is left here.
+    over: bool,
 }
 
 impl Inbox {
@@ -66,12 +67,12 @@ impl<'c> Delivery<'c> {
     }
 
     fn leave(&self, message: Message<'_>) {
-        let message = match message {
-            Message::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
-            Message::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
-        };
+        let message = message.into_owned();
         let mut inbox = self.connection.inbox().lock();
-        inbox.waiting_bytes += len(&message);
+        if inbox.over {
+            return;
+        }
+        inbox.waiting_bytes += message.len();
         inbox.waiting.push_back(message);
         let overflow = inbox.waiting_bytes > self.connection.config().max_payload.saturating_mul(2);
         drop(inbox);
@@ -99,12 +100,13 @@ impl Drop for Delivery<'_> {
         loop {
             let mut inbox = self.connection.inbox().lock();
             if let Some(message) = inbox.waiting.pop_front() {
-                inbox.waiting_bytes -= len(&message);
+                inbox.waiting_bytes -= message.len();
                 drop(inbox);
                 if !self.panicked {
                     self.panicked = guarded(self.connection, || receiver.receive(message));
                 }
             } else if let Some(closed) = inbox.closed.take() {
+                inbox.over = true;
                 drop(inbox);
                 guarded(self.connection, || receiver.closed(closed));
                 return;
@@ -120,11 +122,4 @@ impl Drop for Delivery<'_> {
 pub(crate) fn deliver_close(connection: &Connection, closed: Closed) {
     connection.inbox().lock().closed = Some(closed);
     drop(Delivery::begin(connection));
-}
-
-fn len(message: &Message<'_>) -> usize {
-    match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) => bytes.len(),
-    }
 }

@@ -98,6 +98,8 @@ impl Engine {
                 Ok(poll) => poll.await,
                 Err(response) => response,
             },
+            // It is known only for its last poll.
+            Method::POST if !connection.is_open() => refuse(&Refusal::UnknownSession, false),
             Method::POST => polling::post(connection, &head.headers, body).await,
             _ => polling::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }

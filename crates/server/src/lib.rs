@@ -28,6 +28,10 @@
 //! An async function whose arguments are [extractors](Extract) and whose returned value is an [`Answer`]. See
 //! [`Handler`].
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadMe;
+
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
 
@@ -43,6 +47,11 @@ mod handshake; // What a client told.
 mod namespace; // A namespace.
 mod server; // The server.
 mod socket; // One client in one namespace.
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use connect::ConnectError;

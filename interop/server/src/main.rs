@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::Parser;
 use serde::Deserialize;
-use sockeye::{ConnectError, Data, Namespace, Server};
+use sockeye::{ConnectError, Data, Listener, Namespace, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,6 +29,9 @@ struct Args {
     connect_timeout: u64,
     #[arg(long, default_value_t = 10_000)]
     upgrade_timeout: u64,
+    /// Serves by `io.serve`, one event loop per core, instead of as a layer of axum's.
+    #[arg(long)]
+    listen: bool,
 }
 
 #[tokio::main]
@@ -48,6 +51,15 @@ async fn main() -> anyhow::Result<()> {
 
     // Before the address is told: the tests may stop the server at once.
     let signalled = stop_signal()?;
+    if args.listen {
+        let listener = Listener::bind(("127.0.0.1", args.port)).await?;
+        say(&format!("http://{}", listener.local_addr()?));
+        tokio::select! {
+            ended = io.serve(listener) => ended?,
+            () = signalled => io.close().await,
+        }
+        return Ok(());
+    }
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await?;
     say(&format!("http://{}", listener.local_addr()?));
     let app = Router::new().layer(io.layer());

@@ -35,6 +35,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "fuzz", purpose: "the fuzz targets compile", needs: &[], run: fuzz },
     Step { name: "release", purpose: "the programs that the outside suites talk to", needs: &[], run: release },
     Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
+    Step { name: "listen", purpose: "official clients against plain listening", needs: &[NODE, NPM], run: listen },
     Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
 ];
 
@@ -84,9 +85,20 @@ fn autobahn(_: &mut Summary) -> Result<(), Failure> {
 
 fn node(_: &mut Summary) -> Result<(), Failure> {
     npm::install("interop")?;
-    let files = test_files("interop", "tests")?;
-    // The same closing lines on a terminal and in a log.
-    run(outside(&mut Command::new("node"))?.args(["--test", "--test-reporter=tap"]).args(files).current_dir("interop"))
+    run(node_tests(&mut Command::new("node"), test_files("interop", "tests")?)?)
+}
+
+/// The suites again that talk to the interop server, which otherwise is a layer of axum's.
+fn listen(_: &mut Summary) -> Result<(), Failure> {
+    npm::install("interop")?;
+    let mut files = test_files("interop", "tests")?;
+    files.retain(|file| !file.ends_with("chat.test.mjs"));
+    run(node_tests(&mut Command::new("node"), files)?.env("SOCKEYE_WAY", "listen"))
+}
+
+/// The same closing lines on a terminal and in a log.
+fn node_tests(command: &mut Command, files: Vec<PathBuf>) -> Result<&mut Command, Failure> {
+    Ok(outside(command)?.args(["--test", "--test-reporter=tap"]).args(files).current_dir("interop"))
 }
 
 /// Tells a suite where our programs are, and where screenshots and reports go.

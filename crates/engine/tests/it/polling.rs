@@ -291,3 +291,16 @@ fn the_next_poll_is_told_that_the_server_has_closed() {
         eventually("the session to be forgotten", || server.engine.connections() == 0);
     });
 }
+
+#[test]
+fn a_closed_session_that_waits_for_its_last_poll_takes_no_more_posts() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        server.opened().close(Closed::forced(CloseCause::Application));
+        for _ in 0..3 {
+            polling.post("4late").check(400, UNKNOWN);
+        }
+        polling.expect("1");
+        assert!(!server.has_received(polling.sid));
+    });
+}

@@ -116,7 +116,7 @@ async fn beyond_the_bound_nothing_is_read_no_heartbeat_missed_and_all_resumes_in
             let event = format!(r#"42["wait",{number},"{filling}"]"#);
             bytes.extend_from_slice(&masked_frame(Opcode::Text, event.as_bytes(), [1, 2, 3, 4]));
         }
-        seen_none_but(&mut seen, &mut client, &mut bytes).await;
+        seen_none_but(&mut seen, &client, &mut bytes).await;
         gate.open(EVENTS);
         client.write(&bytes).await;
         for number in 2..EVENTS {
@@ -130,7 +130,7 @@ async fn beyond_the_bound_nothing_is_read_no_heartbeat_missed_and_all_resumes_in
 }
 
 /// Writes until the server has read nothing for longer than a heartbeat may be missed; two handlers have begun then.
-async fn seen_none_but(seen: &mut crate::support::Seen, client: &mut crate::support::Client, bytes: &mut Vec<u8>) {
+async fn seen_none_but(seen: &mut crate::support::Seen, client: &crate::support::Client, bytes: &mut Vec<u8>) {
     let mut idle = 0;
     let mut written = 0;
     while idle < 40 {

@@ -203,7 +203,7 @@ async fn nothing_stays_of_a_client_that_goes_while_it_is_in_a_middleware() {
     seen.expect("goes on [] Ok(())").await;
     // Another client comes all the way, so whatever the first had left to do has been done.
     gate.open(1);
-    host.join().await;
+    let _other = host.join().await;
     assert_eq!([seen.next().await, seen.next().await.split(' ').next().unwrap().to_owned()], ["waits", "goes"]);
     seen.expect("connected").await;
     assert_eq!(seen.so_far(), Vec::<String>::new());

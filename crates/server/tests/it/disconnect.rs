@@ -241,7 +241,7 @@ async fn a_slow_consumer_is_disconnected_by_force() {
     .await;
     let mut slow = host.join().await;
     let mut quick = host.join().await;
-    let slow_socket = host.io.sockets().into_iter().find(|socket| socket.is_connected()).unwrap();
+    let slow_socket = host.io.sockets().into_iter().find(Socket::is_connected).unwrap();
     // More than the kernel takes for who does not read.
     let text = "x".repeat(500_000);
     for _ in 0..40 {

@@ -18,7 +18,7 @@ async fn a_tuple_takes_several_arguments_everything_else_the_first() {
     io.on("list", async |State(log): State<Notes>, Data(value): Data<Vec<i32>>| log.note(format!("{value:?}")));
     io.on("maybe", async |State(log): State<Notes>, Data(value): Data<Option<i32>>| log.note(format!("{value:?}")));
     io.on("both", async |State(log): State<Notes>, Data(value): Data<(i32, Option<i32>)>| {
-        log.note(format!("{value:?}"))
+        log.note(format!("{value:?}"));
     });
     io.on("none", async |State(log): State<Notes>, Data(()): Data<()>| log.note("none"));
     io.on("any", async |State(log): State<Notes>, Data(value): Data<Value>| log.note(format!("{value:?}")));
@@ -47,12 +47,12 @@ async fn a_tuple_takes_several_arguments_everything_else_the_first() {
 
 #[tokio::test]
 async fn emitted_tuples_are_several_arguments() {
-    let host = Host::plain(builder()).await;
-    let mut client = host.join().await;
     #[derive(Serialize)]
     struct Point {
         x: i32,
     }
+    let host = Host::plain(builder()).await;
+    let mut client = host.join().await;
     let io = &host.io;
     io.emit("none", ()).unwrap();
     io.emit("one", 1).unwrap();

@@ -58,7 +58,7 @@ impl Client {
         };
         let open = client.text().await;
         let (_, from_sid) = open.split_once(r#""sid":""#).expect("an open packet");
-        client.session = from_sid.split('"').next().unwrap().to_owned();
+        from_sid.split('"').next().unwrap().clone_into(&mut client.session);
         client
     }
 
@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// As [`write`](Self::write); says how much went out before the server stopped reading for a while.
-    pub fn try_write(&mut self, bytes: &[u8]) -> usize {
+    pub fn try_write(&self, bytes: &[u8]) -> usize {
         self.stream.try_write(bytes).unwrap_or(0)
     }
 

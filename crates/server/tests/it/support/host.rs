@@ -4,6 +4,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sockeye::{Drain, Listener, Server, ServerBuilder};
+use tokio::runtime::Builder as Runtime;
 use tokio::sync::oneshot;
 
 use super::Client;
@@ -30,17 +31,28 @@ impl Host {
         let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = io.clone();
-        Self::start(io, address, async move { served.serve(listener).await.unwrap() })
+        Self::start(io, address, Runtime::new_current_thread(), async move { served.serve(listener).await.unwrap() })
     }
 
     /// Serves as a layer of an axum application, on a runtime that is not the server's.
     pub async fn axum(settings: ServerBuilder) -> Self {
+        Self::beside_a_page(settings, Runtime::new_current_thread()).await
+    }
+
+    /// As [`axum`](Self::axum), on several threads that steal work from each other.
+    pub async fn stealing(settings: ServerBuilder) -> Self {
+        let mut runtime = Runtime::new_multi_thread();
+        runtime.worker_threads(4);
+        Self::beside_a_page(settings, runtime).await
+    }
+
+    async fn beside_a_page(settings: ServerBuilder, runtime: Runtime) -> Self {
         let io = settings.build().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let page = axum::routing::get(async || "the page");
         let app = axum::Router::new().route("/", page).layer(io.layer());
-        Self::start(io, address, async move {
+        Self::start(io, address, runtime, async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             axum::serve(listener, app).await.unwrap();
         })
@@ -51,11 +63,16 @@ impl Host {
         [Self::plain(settings()).await, Self::axum(settings()).await]
     }
 
-    fn start(io: Server, address: SocketAddr, serve: impl Future<Output = ()> + Send + 'static) -> Self {
+    fn start(
+        io: Server,
+        address: SocketAddr,
+        mut runtime: Runtime,
+        serve: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let closed = io.clone();
         let serving = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = runtime.enable_all().build().unwrap();
             runtime.block_on(async move {
                 let stop = async {
                     let _ = stopped.await;

@@ -27,7 +27,7 @@ impl Answer {
 /// Sends one request on a connection of its own. `head` is its first line without the version, and its headers.
 pub async fn http(address: SocketAddr, head: &str, body: &[u8]) -> Answer {
     let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
-    let headers: String = headers.lines().map(|header| format!("{header}\r\n")).collect();
+    let headers = headers.lines().flat_map(|header| [header, "\r\n"]).collect::<String>();
     let length = body.len();
     let request =
         format!("{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");

@@ -20,10 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(12);
 
 /// What the future gives, unless it takes too long.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("{what}: nothing within {DEADLINE:?}"),
-    }
+    let output = tokio::time::timeout(DEADLINE, future).await;
+    output.unwrap_or_else(|_| panic!("{what}: nothing within {DEADLINE:?}"))
 }
 
 /// Waits until something is so, letting everybody else go on meanwhile.

@@ -261,3 +261,40 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine").field("connections", &self.connections()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connection;
+    use crate::inbox::Receiver;
+
+    struct Nobody;
+
+    impl Acceptor for Nobody {
+        fn accept(&self, _: Connection) -> Box<dyn Receiver> {
+            Box::new(Self)
+        }
+    }
+
+    impl Receiver for Nobody {
+        fn receive(&mut self, _: sockeye_protocol::engine::Message<'_>) {}
+        fn closed(&mut self, _: Closed) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_watched_once_however_often_its_deadline_changed() {
+        let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+        let head = http::Request::new(()).into_parts().0;
+        let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
+        let connection = engine.open(Opening { protocol, peer, handshake }, Transport::Polling);
+        for _ in 0..20 {
+            let attempt = connection.begin_upgrade().unwrap();
+            connection.upgrade_failed(attempt);
+            connection.expire_at(Some(now() + Duration::from_millis(5)));
+            connection.expire_at(None);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!((connection.is_open(), engine.0.worker.watches()), (true, 1));
+    }
+}

@@ -116,6 +116,12 @@ impl Worker {
         }
     }
 
+    /// How many times something will be looked at.
+    #[cfg(test)]
+    pub(crate) fn watches(&self) -> usize {
+        self.deadlines.lock().values().map(Vec::len).sum()
+    }
+
     fn tick(&self, at: Instant) -> u64 {
         let ticks = at.saturating_duration_since(self.start).as_nanos() / self.tick.as_nanos();
         u64::try_from(ticks).unwrap_or(u64::MAX - 1)

@@ -5,7 +5,9 @@ use std::time::Duration;
 use sockeye_engine::{CloseCause, CloseReason, Closed, Drain, EngineConfig, Guarantee};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Flavour, Pending, Polling, Request, Server, WebSocket, eventually, ms, now, serve, settle};
+use crate::support::{
+    DEADLINE, Flavour, Pending, Polling, Request, Server, WebSocket, eventually, ms, now, serve, settle,
+};
 
 const SHUTDOWN: Closed = Closed { reason: CloseReason::ForcedClose, cause: CloseCause::Shutdown };
 
@@ -34,7 +36,7 @@ fn everybody_is_told_and_gets_what_waits() {
             }
             drop(sockets);
         });
-        server.close(quick(crate::support::DEADLINE));
+        server.close(quick(DEADLINE));
         readers.join().unwrap();
         poll.answer().check(200, "1");
         for connection in &connections {
@@ -94,7 +96,7 @@ fn connections_without_a_request_do_not_hold_the_end_up() {
     idle.read_answer().check(404, "not the engine's");
     settle();
     let start = now();
-    server.close(quick(crate::support::DEADLINE / 2));
+    server.close(quick(DEADLINE / 2));
     assert!(now() - start < ms(1000), "not {:?}", now() - start);
 }
 
@@ -133,11 +135,11 @@ fn a_session_whose_handshake_is_under_way_is_closed_too() {
         client.write_all(request).await.unwrap();
     });
     settle();
-    let closing = server.spawn(async move { engine.close(quick(crate::support::DEADLINE)).await });
+    let closing = server.spawn(async move { engine.close(quick(DEADLINE)).await });
     settle();
     let answer = server.runtime().block_on(async {
         let mut answer = Vec::new();
-        client.read_to_end(&mut answer).await.unwrap();
+        tokio::time::timeout(DEADLINE, client.read_to_end(&mut answer)).await.unwrap().unwrap();
         drop(client);
         answer
     });

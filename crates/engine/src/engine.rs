@@ -1,6 +1,7 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -167,7 +168,11 @@ impl Engine {
 
     /// Gives the connection to the layer above.
     pub(crate) fn accept(&self, connection: &Connection) {
-        let receiver = self.0.acceptor.accept(connection.clone());
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.0.acceptor.accept(connection.clone())));
+        let Ok(receiver) = accepted else {
+            tracing::error!(sid = %connection.log_id(), "acceptor panicked: closing its connection");
+            return connection.close(Closed::forced(CloseCause::Panic));
+        };
         connection.inbox().lock().install(receiver);
         // A session that was closed while it was being accepted still has to tell.
         drop(crate::inbox::Delivery::begin(connection));

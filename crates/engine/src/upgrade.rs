@@ -10,8 +10,8 @@ use sockeye_websocket::handshake;
 use tokio::net::TcpStream;
 
 use crate::body::Body;
-use crate::patience::Patient;
 use crate::io::{Reader, Writer, split_stream, split_tcp};
+use crate::patience::Patient;
 
 /// A byte stream taken from the HTTP server.
 pub(crate) struct Socket {

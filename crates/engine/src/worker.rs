@@ -175,7 +175,7 @@ impl Worker {
 
     fn sleep_until_next(&self, mut sleep: std::pin::Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(next) = self.deadlines.lock().first_key_value().map(|(&tick, _)| tick) else { return Poll::Pending };
-        let at = self.start + self.tick * u32::try_from(next).unwrap_or(u32::MAX);
+        let at = self.start + Duration::from_nanos(nanos(self.tick).saturating_mul(next));
         if sleep.deadline().into_std() != at {
             sleep.as_mut().reset(at.into());
         }
@@ -184,4 +184,8 @@ impl Worker {
         }
         Poll::Pending
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -173,11 +173,11 @@ impl Session {
         match (packet, self.protocol) {
             (Packet::Message(message), _) => Reaction::Deliver(message),
             (Packet::Pong(_), Protocol::V4) => {
-                self.restart_heartbeat(now, timing);
+                self.note_life(now, timing);
                 Reaction::Ignore
             }
             (Packet::Ping(_), Protocol::V3) => {
-                self.restart_heartbeat(now, timing);
+                self.note_life(now, timing);
                 Reaction::Pong
             }
             // The wrong direction: a protocol 4 client never pings, a protocol 3 client never answers.
@@ -187,6 +187,13 @@ impl Session {
             (Packet::Close, _) => Reaction::Close(CloseReason::TransportClose),
             // Node ignores what only a server or a probe sends, and so do we.
             (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => Reaction::Ignore,
+        }
+    }
+
+    /// The client is there. While nothing is read, that its next sign is missed says nothing.
+    fn note_life(&mut self, now: Instant, timing: &Timing) {
+        if !matches!(self.heartbeat, Heartbeat::Suspended { .. }) {
+            self.restart_heartbeat(now, timing);
         }
     }
 
@@ -427,6 +434,14 @@ mod tests {
         assert_eq!(all_due(&mut session, start + ms(600)), [Due::Ping]);
         session.restart_heartbeat(start + ms(9000), &TIMING);
         assert_eq!(session.deadline(), Some(start + ms(9300)));
+    }
+
+    #[test]
+    fn a_late_sign_of_life_does_not_end_the_suspension() {
+        let (mut session, start) = polling(Protocol::V3);
+        session.suspend_heartbeat(start, &TIMING);
+        assert_eq!(session.receive(Packet::Ping("".into()), start, &TIMING), Reaction::Pong);
+        assert_eq!(all_due(&mut session, start + ms(9000)), []);
     }
 
     #[test]

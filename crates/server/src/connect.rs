@@ -76,22 +76,26 @@ async fn pass(socket: &Socket, table: &Arc<Table>) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The client is told first, so that the answer precedes all broadcasts.
+/// The client is told before the socket can be selected, so that the answer precedes all broadcasts.
+///
+/// Its events are accepted from then on, but none starts before the connect handlers have.
 fn admit(socket: &Socket) {
     let client = socket.client();
     // It may have gone while it was passing the middlewares.
     if !client.holds(socket) {
         return socket.abandon();
     }
-    client.welcome(socket);
-    if !socket.activate() {
+    if !socket.connect() {
         return;
     }
+    client.welcome(socket);
+    socket.activate();
     let table = socket.namespace_ref().inner().handlers.load_full();
     for handler in &table.connect {
         let called = handler(&mut Context { socket, parts: Arguments::from_json(socket.auth_json()) });
         dispatch::called(socket, "connection", called, None);
     }
+    dispatch::release(socket);
 }
 
 fn refuse(socket: &Socket, error: BoxError) {

@@ -33,8 +33,15 @@ pub struct Failure {
 }
 
 /// The events of one socket that wait because too many of its handlers are suspended. Usually there are none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EventQueue(Mutex<Queue>);
+
+/// A new socket's events wait until its connect handlers have started.
+impl Default for EventQueue {
+    fn default() -> Self {
+        Self(Mutex::new(Queue { draining: true, ..Queue::default() }))
+    }
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -103,15 +110,17 @@ pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, pa
 
 /// A suspended handler has ended: events that waited may start.
 fn ended(socket: &Socket) {
-    let queue = &socket.inner().events.0;
-    {
-        let mut queue = queue.lock();
-        queue.suspended -= 1;
-        if queue.draining {
-            return;
-        }
-        queue.draining = true;
+    let mut queue = socket.inner().events.0.lock();
+    queue.suspended -= 1;
+    if !std::mem::replace(&mut queue.draining, true) {
+        drop(queue);
+        release(socket);
     }
+}
+
+/// Starts the events that wait, in order, as far as they may start. Only whoever has set `draining` calls this.
+pub(crate) fn release(socket: &Socket) {
+    let queue = &socket.inner().events.0;
     let settings = socket.settings();
     loop {
         let mut waiting = queue.lock();

@@ -338,16 +338,14 @@ impl Socket {
         self.connection().close(Closed::forced(sockeye_engine::CloseCause::Application));
     }
 
-    /// The middlewares are passed: the socket can be selected from now on. Says whether it still was connecting.
-    pub(crate) fn activate(&self) -> bool {
-        let mut rooms = self.0.namespace.inner().rooms.lock();
-        if !self.advance(State::Connecting, State::Connected) {
-            return false;
-        }
-        if let Some(&key) = self.0.key.get() {
-            rooms.activate(key);
-        }
-        true
+    /// The middlewares are passed. Says whether the socket still was connecting.
+    pub(crate) fn connect(&self) -> bool {
+        self.advance(State::Connecting, State::Connected)
+    }
+
+    /// The client has been told: the socket can be selected from now on.
+    pub(crate) fn activate(&self) {
+        self.in_rooms(Rooms::activate);
     }
 
     /// Takes the socket out of its namespace and ends all waiting for its answers.

@@ -141,13 +141,13 @@ pub(crate) enum Refusal {
 }
 
 impl Chat {
-    /// Checks what a page says about itself, and returns it with its names tidied up.
+    /// Checks what a page says about itself, and returns it with its names tidied up and no more rooms than one may have.
     pub(crate) fn check(&self, hello: Hello) -> Result<Hello, Refusal> {
         let name = tidy(&hello.name, NAME_CHARS).ok_or(Refusal::Name)?;
         let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Malformed)?;
         match self.state().users.get(&name) {
             Some(user) if user.key != key => Err(Refusal::Taken(name)),
-            _ => Ok(Hello { name, key, rooms: hello.rooms }),
+            _ => Ok(Hello { name, key, rooms: hello.rooms.into_iter().take(ROOMS_PER_USER).collect() }),
         }
     }
 
@@ -164,7 +164,7 @@ impl Chat {
         }
         user.devices += 1;
         let mut changes = state.join(&hello.name, LOBBY).map_or_else(|_| Vec::new(), Vec::from_iter);
-        for room in hello.rooms.iter().take(ROOMS_PER_USER) {
+        for room in &hello.rooms {
             // A remembered room that can't be had any more is simply not among those of the welcome.
             changes.extend(state.join(&hello.name, room).ok().flatten());
         }

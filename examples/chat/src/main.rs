@@ -101,19 +101,20 @@ fn handle(io: &Server) {
 }
 
 type TheChat = State<Arc<Chat>>;
-type Me = Extension<Hello>;
+/// Shared, because every event takes it out again.
+type Me = Extension<Arc<Hello>>;
 
 /// Lets in who has a good name, and notes it with the socket.
 async fn admit(socket: Socket, State(chat): TheChat, Data(hello): Data<Hello>) -> Result<(), ConnectError> {
     let me = chat.check(hello).map_err(|refusal| ConnectError::new(refusal.to_string()))?;
-    socket.extensions().insert(me);
+    socket.extensions().insert(Arc::new(me));
     Ok(())
 }
 
 async fn enter(socket: Socket, State(chat): TheChat, Extension(me): Me) -> Result<(), BoxError> {
     let Ok(changes) = chat.enter(&me) else {
         // Two came with the same name at once, and the other was faster.
-        socket.extensions().remove::<Hello>();
+        socket.extensions().remove::<Arc<Hello>>();
         socket.disconnect();
         return Ok(());
     };

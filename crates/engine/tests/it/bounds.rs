@@ -1,14 +1,14 @@
 //! What happens at the bounds: slow consumers, bursts, floods.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
-use sockeye_engine::{CloseCause, Closed, Connection, EngineConfig, Frames, Guarantee};
+use sockeye_engine::{CloseCause, CloseReason, Closed, Connection, EngineConfig, Frames, Guarantee};
 use sockeye_websocket::{Opcode, masked_frame};
 
-use crate::support::{Polling, Request, Server, WebSocket, eventually, ms, now, settle};
+use crate::support::{Flavour, Polling, Request, Server, WebSocket, eventually, ms, now, settle};
 
-const SLOW: Closed = Closed { reason: sockeye_engine::CloseReason::ForcedClose, cause: CloseCause::SlowConsumer };
+const SLOW: Closed = Closed { reason: CloseReason::ForcedClose, cause: CloseCause::SlowConsumer };
 
 /// What a kernel buffers on loopback, both sides together, is less.
 const MORE_THAN_KERNELS_TAKE: usize = 24 << 20;
@@ -259,4 +259,44 @@ fn frames_with_attachments_reach_every_kind_of_client() {
         server.opened().send(&frames, Guarantee::Reliable);
         old.expect("5:4look10:b4AQIDBA==");
     });
+}
+
+#[test]
+fn a_body_that_does_not_end_ends_with_its_session() {
+    let config = EngineConfig::default().ping_interval(ms(100)).ping_timeout(ms(100));
+    Server::each_alone(&config, |server| {
+        let polling = Polling::open(server);
+        let request = Request::new("POST", &polling.target).header("Content-Length", "100");
+        let mut posting = request.send(server.address);
+        posting.write(b"4begun");
+        assert_eq!(posting.read_answer().status, 400);
+        assert_eq!(server.closed(polling.sid).reason, CloseReason::PingTimeout);
+    });
+}
+
+#[test]
+fn a_body_that_is_announced_to_be_too_large_is_refused_before_it_comes() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        let request = Request::new("POST", &polling.target).header("Content-Length", "1000001");
+        assert_eq!(request.send(server.address).read_answer().status, 413);
+        polling.send("4small enough");
+        polling.expect("4small enough");
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_given_up() {
+    const SENT: usize = 12 << 20;
+    let server = Server::start(Flavour::Listen, EngineConfig::default().outbox_patience(ms(300)));
+    let polling = Polling::open(&server);
+    server.opened().send_text(&vec![b'x'; SENT], &[], Guarantee::Reliable);
+    let mut poll = polling.start_poll();
+    std::thread::sleep(ms(1500));
+    let mut received = Vec::new();
+    // A reset is an end too.
+    let _ = poll.0.read_to_end(&mut received);
+    assert!(received.len() < SENT, "all of it came");
+    WebSocket::open(&server).echo("still here");
+    server.end();
 }

@@ -1,8 +1,13 @@
 //! The end of the engine: everybody is told, everything ends, the port is free.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye_engine::{CloseCause, CloseReason, Closed, Drain, EngineConfig, Guarantee};
+use sockeye_engine::{
+    Acceptor, Body, CloseCause, CloseReason, Closed, Connection, Drain, Engine, EngineConfig, Guarantee, Listener,
+    Receiver,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
@@ -171,4 +176,45 @@ fn clients_are_closed_one_by_one_over_the_spread() {
     assert!((1..5).contains(&closed), "{closed} of 5 after a tenth of the time");
     eventually("the end", || closing.is_finished());
     assert!(now() - start >= ms(390));
+}
+
+#[test]
+fn a_program_that_ends_without_closing_does_not_wait_for_its_event_loops() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let answering = engine.clone();
+        let answer = move |request| {
+            let engine = answering.clone();
+            async move { engine.handle(request).await }
+        };
+        let listening = engine.listen(listener, NonZeroUsize::MIN, answer);
+        assert!(tokio::time::timeout(ms(50), listening).await.is_err(), "listening ended by itself");
+    });
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(runtime);
+        let _ = done.send(());
+    });
+    ended.recv_timeout(DEADLINE).expect("the runtime's end");
+}
+
+struct Nobody;
+
+impl Acceptor for Nobody {
+    fn accept(&self, _: Connection) -> Box<dyn Receiver> {
+        panic!("an acceptor that can't")
+    }
+}
+
+#[test]
+fn a_panicking_acceptor_closes_the_connection_that_it_was_asked_about() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+    runtime.block_on(async {
+        let request = http::Request::get("/engine.io/?EIO=4&transport=polling").body(Body::default()).unwrap();
+        assert_eq!(engine.handle(request).await.status(), 200);
+        assert_eq!(engine.connections(), 0);
+    });
 }

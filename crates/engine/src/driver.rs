@@ -156,21 +156,20 @@ impl Driver {
             if matches!(self.phase, Phase::Active) && self.connection.link().lock().pauses > 0 {
                 return Poll::Pending;
             }
-            let read = ready!(self.read(cx));
-            let processed = match read {
-                Ok(()) => Ok(()),
-                Err(closed) => Err(self.lost(closed)),
-            };
-            if let Err(stop) = processed.and_then(|()| self.write(cx)) {
-                return Poll::Ready(stop);
+            let read = ready!(self.read(cx)).map_err(|closed| self.lost(closed));
+            match read.and_then(|count| self.write(cx).map(|()| count)) {
+                Err(stop) => return Poll::Ready(stop),
+                // Who sends more than one read takes waits for the others' turn.
+                Ok(SCRATCH..) => break,
+                Ok(_) => {}
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Reads once and handles what came.
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    /// Reads once and handles what came; says how many bytes it was.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>> {
         let mut buffer = READ_BUFFER.take();
         if buffer.is_empty() {
             buffer = vec![0; SCRATCH];
@@ -185,7 +184,7 @@ impl Driver {
             Ok(count) => {
                 // A session that ends here is noticed by the write that follows every read.
                 let _ = self.process(&mut buffer[..count]);
-                Ok(())
+                Ok(count)
             }
         });
         READ_BUFFER.set(buffer);

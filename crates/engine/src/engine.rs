@@ -18,7 +18,7 @@ use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
-use crate::inbox::Acceptor;
+use crate::inbox::{Acceptor, Delivery};
 use crate::outbox::Outbox;
 use crate::sessions::Sessions;
 use crate::upgrade::Socket;
@@ -174,8 +174,8 @@ impl Engine {
             return connection.close(Closed::forced(CloseCause::Panic));
         };
         connection.inbox().lock().install(receiver);
-        // A session that was closed while it was being accepted still has to tell.
-        drop(crate::inbox::Delivery::begin(connection));
+        // Dropped, the delivery also tells of a close that has come meanwhile.
+        Delivery::begin(connection).open();
         if self.is_closing() {
             // Its handshake was under way when all sessions were closed.
             connection.close(Closed::forced(CloseCause::Shutdown));

@@ -10,6 +10,9 @@ use crate::connection::Connection;
 
 /// What the layer above makes of one connection: it is called in order, never twice at once.
 pub trait Receiver: Send + 'static {
+    /// The session has been opened; called once, before anything else. What is sent here follows the open packet.
+    fn opened(&mut self) {}
+
     /// A message came. It must not block: whatever takes time belongs into a task of its own.
     fn receive(&mut self, message: Message<'_>);
 
@@ -19,7 +22,7 @@ pub trait Receiver: Send + 'static {
 
 /// Who gives a [`Receiver`] to each new connection.
 pub trait Acceptor: Send + Sync + 'static {
-    /// A session has been opened; what is sent from here on follows the open packet.
+    /// Makes the receiver of a session that is being opened.
     fn accept(&self, connection: Connection) -> Box<dyn Receiver>;
 }
 
@@ -55,6 +58,13 @@ pub(crate) struct Delivery<'c> {
 impl<'c> Delivery<'c> {
     pub(crate) fn begin(connection: &'c Connection) -> Self {
         Self { connection, receiver: connection.inbox().lock().receiver.take(), panicked: false }
+    }
+
+    /// Tells the receiver that its session has been opened.
+    pub(crate) fn open(&mut self) {
+        if let Some(receiver) = &mut self.receiver {
+            self.panicked = guarded(self.connection, || receiver.opened());
+        }
     }
 
     /// Hands a message over, or leaves it for whoever is delivering now.

@@ -56,10 +56,6 @@ impl Reader {
         let settings = &server.settings;
         connection.expire_at(Some(tokio::time::Instant::now().into_std() + settings.connect_timeout));
         let client = Arc::new(Client { server, connection, places: Mutex::default() });
-        if client.is_old() {
-            // Protocol 3 clients are in the main namespace without asking.
-            client.connect("/", "");
-        }
         Self { client, assembler: Assembler::default() }
     }
 
@@ -79,6 +75,13 @@ impl Reader {
 }
 
 impl Receiver for Reader {
+    fn opened(&mut self) {
+        if self.client.is_old() {
+            // Protocol 3 clients are in the main namespace without asking.
+            self.client.connect("/", "");
+        }
+    }
+
     fn receive(&mut self, message: Message<'_>) {
         if let Err(violation) = self.take(message) {
             self.client.punish(&violation);

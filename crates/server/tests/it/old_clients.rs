@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sockeye::{Clients, ConnectError, Data, Handshake, Socket, State};
 
-use crate::support::{Client, Host, Notes, builder, http, notes};
+use crate::support::{Client, Host, Notes, builder, http, notes, until};
 
 #[tokio::test]
 async fn an_old_client_is_in_the_main_namespace_without_asking_and_can_compute_its_ids() {
@@ -116,4 +116,19 @@ async fn a_server_for_new_clients_alone_refuses_old_ones() {
     let answer = http(host.address, "GET /socket.io/?EIO=3&transport=polling", b"").await;
     assert_eq!((answer.status, answer.text()), (400, r#"{"code":5,"message":"Unsupported protocol version"}"#));
     Client::open(host.address, 4).await.join("/").await;
+}
+
+#[tokio::test]
+async fn a_panic_while_an_old_client_is_let_in_leaves_nothing_behind() {
+    for host in Host::each(builder).await {
+        host.io.on_connect(async || {
+            if true {
+                panic!("on purpose");
+            }
+        });
+        let mut client = Client::open(host.address, 3).await;
+        client.expect("40").await;
+        client.expect_closed().await;
+        until("the socket's end", || host.io.socket_count() == 0 && host.io.connection_count() == 0).await;
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use sockeye::{Data, Socket, State};
+use sockeye::{Data, Extension, Socket, State};
 
 use crate::support::{Host, Notes, builder, notes, within};
 
@@ -101,4 +102,25 @@ async fn clients_that_come_and_go_leave_nothing() {
     crate::support::until("all have gone", gone).await;
     assert_eq!((came.load(Ordering::Relaxed), host.io.socket_count()), (CLIENTS, 0));
     assert!(host.io.rooms().is_empty());
+}
+
+/// What the connect handler knows of a socket.
+#[derive(Clone)]
+struct Name(&'static str);
+
+#[tokio::test]
+async fn no_event_starts_before_the_connect_handlers_whatever_the_middleware_waits_for() {
+    let host = Host::stealing(builder()).await;
+    host.io.middleware(async || tokio::time::sleep(Duration::from_millis(2)).await);
+    host.io.on_connect(async |socket: Socket| {
+        // Long enough for an event of a client that answers the CONNECT at once.
+        std::thread::sleep(Duration::from_millis(20));
+        socket.extensions().insert(Name("known"));
+    });
+    host.io.on("who", async |name: Option<Extension<Name>>| name.map(|Extension(name)| name.0));
+    for _ in 0..10 {
+        let mut client = host.join().await;
+        client.send(r#"421["who"]"#).await;
+        client.expect(r#"431["known"]"#).await;
+    }
 }

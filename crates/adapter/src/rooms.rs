@@ -223,16 +223,6 @@ impl<M: Clone> Rooms<M> {
         self.active == 0
     }
 
-    /// Whether no socket is registered, active or not.
-    pub fn is_unused(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    /// All registered sockets, inactive ones included.
-    pub fn everybody(&self) -> impl Iterator<Item = &M> {
-        self.members.iter().map(|(_, member)| &member.value)
-    }
-
     /// The names of all rooms that somebody joined; the rooms of own ids are not among them.
     pub fn names(&self) -> impl Iterator<Item = &Room> {
         self.by_name.keys()
@@ -372,7 +362,7 @@ mod tests {
         assert_eq!(rooms.names().count(), 0);
         assert_eq!(rooms.remove(keys[0]), Some("a".to_owned()));
         assert_eq!(rooms.remove(keys[0]), None);
-        assert!(rooms.is_unused());
+        assert!(rooms.is_empty() && rooms.members.is_empty());
     }
 
     #[test]

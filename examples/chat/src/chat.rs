@@ -215,7 +215,7 @@ impl Chat {
     /// Accepts a message, and keeps it if it is for a room.
     pub(crate) fn post(&self, from: &str, draft: Draft) -> Result<Posted, Refusal> {
         let Draft { id, to, text } = draft;
-        if id.is_empty() || id.chars().count() > ID_CHARS {
+        if !is_id(&id) {
             return Err(Refusal::Malformed);
         }
         let text = text.trim_end().to_owned();
@@ -291,6 +291,11 @@ impl State {
         let history = self.rooms.get(room).map(|room| room.history.iter().cloned().collect()).unwrap_or_default();
         OpenRoom { name: room.to_owned(), history }
     }
+}
+
+/// Whether this can be the id of a message.
+pub(crate) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().count() <= ID_CHARS
 }
 
 /// A name without outer blanks, if it is 1 to `most` characters that can all be seen.

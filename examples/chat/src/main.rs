@@ -205,17 +205,26 @@ async fn typing(
 /// Tells the author of a private message that a device of its receiver has it.
 async fn received(
     socket: Socket,
+    State(chat): TheChat,
     Extension(me): Me,
     Data((author, id)): Data<(String, String)>,
 ) -> Result<(), EmitError> {
+    if !chat::is_id(&id) || chat.reaches(&me.name, &To::User(author.clone())).is_err() {
+        return Ok(());
+    }
     socket.to(user(&author)).emit("received", Received { by: &me.name, id: &id })
 }
 
 /// Tells the page what was refused, and the terminal what went wrong.
 fn answer_with_refusal(failure: Failure) {
-    match (failure.error.downcast_ref::<Refusal>(), failure.ack) {
-        (Some(refusal), Some(ack)) => drop(ack.send(Refused { error: refusal.to_string() })),
-        _ => eprintln!("{}: {}", failure.event, failure.error),
+    let refusal = failure.error.downcast_ref::<Refusal>();
+    if refusal.is_none() {
+        eprintln!("{}: {}", failure.event, failure.error);
+    }
+    let error = refusal.unwrap_or(&Refusal::Malformed).to_string();
+    // A page that gets no answer asks again.
+    if let Some(ack) = failure.ack {
+        drop(ack.send(Refused { error }));
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use sockeye_engine::{
-    Acceptor, Closed, Connection, Drain, Engine, EngineConfig, Guarantee, Listener, Message, Receiver,
+    Acceptor, Body, Closed, Connection, Drain, Engine, EngineConfig, Guarantee, Listener, Message, Receiver,
 };
 
 #[derive(Parser)]
@@ -51,13 +53,22 @@ async fn main() -> anyhow::Result<()> {
     let answering = engine.clone();
     let answer = move |request| {
         let engine = answering.clone();
-        async move { engine.handle(request).await }
+        async move { answer(&engine, request).await }
     };
     tokio::select! {
         ended = engine.listen(listener, NonZeroUsize::MIN, answer) => ended?,
         _ = tokio::signal::ctrl_c() => engine.close(Drain::default()).await,
     }
     Ok(())
+}
+
+async fn answer(engine: &Engine, request: Request<Incoming>) -> Response<Body> {
+    if engine.owns(request.uri().path()) {
+        return engine.handle(request).await;
+    }
+    let mut response = Response::new(Body::from("not found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 #[allow(clippy::print_stdout, reason = "whoever starts this program waits for this line")]

@@ -68,6 +68,10 @@ pub fn verify(
         Some(sid) => {
             let sid = sid.map_err(|_| Refusal::UnknownSession)?;
             let current = current_transport(&sid).ok_or(Refusal::UnknownSession)?;
+            // A WebSocket begins with a GET (RFC 6455, section 4.1).
+            if request.upgrade && !request.get {
+                return Err(Refusal::BadHandshakeMethod);
+            }
             verify_known(request.upgrade, transport, current, sid)
         }
         None => verify_new(request, transport),

@@ -24,7 +24,8 @@ use crate::ack::Ack;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the answer of a handler",
     note = "return `()`, a plain value, a tuple of them, or `Data(value)` for anything that implements `serde::Serialize`",
-    note = "or a `Result` of one of these; `Err` goes to the error hook"
+    note = "or a `Result` of one of these; `Err` goes to the error hook",
+    note = "a body that never returns, such as `todo!()`, has no type of its own: write `()` behind it"
 )]
 pub trait Answer {
     /// Answers with this value, if an answer is wanted.

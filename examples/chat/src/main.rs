@@ -47,13 +47,12 @@ async fn main() -> anyhow::Result<()> {
 /// Prints where the chat is to be found: here, and from other devices on the same network.
 #[allow(clippy::print_stdout, reason = "whoever starts the example reads the addresses there")]
 fn announce(address: SocketAddr) {
-    let mut hosts = vec![address.ip()];
-    if address.ip().is_unspecified() {
-        hosts = vec![Ipv4Addr::LOCALHOST.into()];
-        hosts.extend(outgoing_address());
+    if !address.ip().is_unspecified() {
+        return println!("http://{address}");
     }
-    for host in hosts {
-        println!("http://{}", SocketAddr::new(host, address.port()));
+    println!("http://localhost:{}", address.port());
+    if let Some(host) = outgoing_address() {
+        println!("http://{} from other devices on this network", SocketAddr::new(host, address.port()));
     }
 }
 

@@ -93,7 +93,7 @@ impl Namespace {
 
     /// Calls `handler` for every event, before the handlers of its name.
     ///
-    /// It may not answer for them: the right to answer stays with the handlers of the name if there are any.
+    /// What it returns answers nothing: only the handlers of the name can answer.
     pub fn on_any<A>(&self, handler: impl Handler<Received, A>) -> &Self {
         let handler = erase(handler);
         self.0.handlers.change(|table| table.any.push(handler.clone()));

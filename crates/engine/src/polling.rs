@@ -1,12 +1,12 @@
 //! The polling transport: one request that waits for packets, one that brings some.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use sockeye_protocol::engine::{BodyKind, EncodedPayload, Packet, Protocol, Transport, decode_payload, encode_payload};
 use sockeye_websocket::Opcode;
 
@@ -106,6 +106,9 @@ pub(crate) fn first(connection: &Connection, open: Packet<'_>) -> Response<Body>
     packets(encode_packets(connection, std::iter::once(open)))
 }
 
+/// How much of a body that is too large is read only to be thrown away.
+const MOST_DISCARDED: usize = 16 << 20;
+
 /// A POST request while it is being received and delivered.
 struct Posting {
     connection: Connection,
@@ -173,24 +176,37 @@ where
     ok()
 }
 
-/// Receives a body of at most `limit` bytes. One that is announced to be larger is not even begun.
+/// Receives a body of at most `limit` bytes.
+///
+/// What is larger is read to its end all the same, and thrown away: a client that is still sending when the connection
+/// closes does not get to see the 413. Only what is much larger is refused at once.
 async fn receive_body<B>(body: B, limit: usize) -> Result<Bytes, StatusCode>
 where
     B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
-        tracing::debug!(announced, limit, "request body exceeds `max_payload`");
+    let most = limit.saturating_add(MOST_DISCARDED);
+    let mut body = pin!(body);
+    let mut size = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut received = Vec::new();
+    if size <= most {
+        size = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(mut data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+            size += data.remaining();
+            if size <= limit {
+                received.put(&mut data);
+            } else if size <= most {
+                received = Vec::new();
+            } else {
+                break;
+            }
+        }
+    }
+    if size > limit {
+        tracing::debug!(size, limit, "request body exceeds `max_payload`");
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            tracing::debug!(limit, "request body exceeds `max_payload`");
-            Err(StatusCode::PAYLOAD_TOO_LARGE)
-        }
-        Err(_) => Err(StatusCode::BAD_REQUEST),
-    }
+    Ok(received.into())
 }
 
 fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {

@@ -275,10 +275,22 @@ fn a_body_that_does_not_end_ends_with_its_session() {
 }
 
 #[test]
-fn a_body_that_is_announced_to_be_too_large_is_refused_before_it_comes() {
+fn a_body_that_is_too_large_is_read_to_its_end_so_that_the_client_sees_the_refusal() {
     Server::each(&EngineConfig::default(), |server| {
         let polling = Polling::open(server);
-        let request = Request::new("POST", &polling.target).header("Content-Length", "1000001");
+        for size in [1_000_001, 5_000_000] {
+            polling.post(vec![b'x'; size]).check(413, "");
+        }
+        polling.send("4small enough");
+        polling.expect("4small enough");
+    });
+}
+
+#[test]
+fn a_body_that_is_announced_to_be_much_too_large_is_refused_before_it_comes() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        let request = Request::new("POST", &polling.target).header("Content-Length", "100000000");
         assert_eq!(request.send(server.address).read_answer().status, 413);
         polling.send("4small enough");
         polling.expect("4small enough");

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
@@ -106,8 +107,9 @@ pub(crate) fn first(connection: &Connection, open: Packet<'_>) -> Response<Body>
     packets(encode_packets(connection, std::iter::once(open)))
 }
 
-/// How much of a body that is too large is read only to be thrown away.
+/// How much of a body that is too large is read only to be thrown away, and for how long.
 const MOST_DISCARDED: usize = 16 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 
 /// A POST request while it is being received and delivered.
 struct Posting {
@@ -177,36 +179,53 @@ where
 }
 
 /// Receives a body of at most `limit` bytes.
-///
-/// What is larger is read to its end all the same, and thrown away: a client that is still sending when the connection
-/// closes does not get to see the 413. Only what is much larger is refused at once.
 async fn receive_body<B>(body: B, limit: usize) -> Result<Bytes, StatusCode>
 where
     B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    let most = limit.saturating_add(MOST_DISCARDED);
     let mut body = pin!(body);
-    let mut size = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut received = Vec::new();
-    if size <= most {
-        size = 0;
-        while let Some(frame) = body.frame().await {
-            let Ok(mut data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
-            size += data.remaining();
-            if size <= limit {
-                received.put(&mut data);
-            } else if size <= most {
-                received = Vec::new();
-            } else {
-                break;
-            }
+    let mut fits = announced(&*body) <= limit;
+    while fits && let Some(mut data) = next_data(body.as_mut()).await? {
+        fits = received.len() + data.remaining() <= limit;
+        if fits {
+            received.put(&mut data);
         }
     }
-    if size > limit {
-        tracing::debug!(size, limit, "request body exceeds `max_payload`");
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    if fits {
+        return Ok(received.into());
     }
-    Ok(received.into())
+    drop(received);
+    tracing::debug!(limit, "request body exceeds `max_payload`");
+    // A client that is still sending when the connection closes does not get to see the answer.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, discard(body)).await;
+    Err(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// Reads a body to its end and throws it away, unless it is too large for that too.
+async fn discard<B: http_body::Body<Data: Buf>>(mut body: Pin<&mut B>) {
+    let mut most = MOST_DISCARDED;
+    if announced(&*body) > most {
+        return;
+    }
+    while let Ok(Some(data)) = next_data(body.as_mut()).await {
+        let Some(rest) = most.checked_sub(data.remaining()) else { return };
+        most = rest;
+    }
+}
+
+fn announced(body: &impl http_body::Body) -> usize {
+    usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
+}
+
+async fn next_data<B: http_body::Body<Data: Buf>>(mut body: Pin<&mut B>) -> Result<Option<B::Data>, StatusCode> {
+    while let Some(frame) = body.frame().await {
+        // What is no data is trailers, of which there are no more than one.
+        if let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {

@@ -1,7 +1,9 @@
 // The chat example in a real browser.
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { io } from "socket.io-client";
 import { ChatPage, launch, newDevice } from "../support/browser.mjs";
 import { TestServer } from "../support/server.mjs";
 import { pause, until } from "../support/wait.mjs";
@@ -434,6 +436,37 @@ describe("the page", () => {
     const moving = await ada.page.locator("#sidebar").evaluate((element) => getComputedStyle(element).transitionDuration);
     assert.equal(moving, "0s");
     noErrors();
+  });
+});
+
+describe("somebody who means no good", () => {
+  test("can't put a message of his own in the place of another's", async () => {
+    const ada = await person("Ada");
+    await ada.say("my own words");
+    await ada.message("my own words").and(ada.page.locator(".sent")).waitFor();
+    const mallory = io(server.url, { auth: { name: "Mallory", key: "a key of his own" }, forceNew: true });
+    try {
+      const welcome = await new Promise((resolve) => mallory.once("welcome", resolve));
+      const { id } = welcome.rooms.find((room) => room.name === "lobby").history.at(-1);
+      await mallory.timeout(3000).emitWithAck("say", { id, to: { room: "lobby" }, text: "words of Mallory" });
+      await ada.message("words of Mallory").waitFor();
+      assert.equal(await ada.message("my own words").count(), 1);
+    } finally {
+      mallory.close();
+    }
+    noErrors();
+  });
+
+  test("can't keep the server from ending by a request that he never finishes", async () => {
+    const { hostname, port } = new URL(server.url);
+    const half = net.connect(Number(port), hostname);
+    half.on("error", () => {});
+    await new Promise((resolve) => half.write("GET / HT", resolve));
+    await pause(100);
+    // Fails if the process has to be killed.
+    await server.stop();
+    server = undefined;
+    half.destroy();
   });
 });
 

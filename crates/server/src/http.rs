@@ -48,10 +48,10 @@ impl<S> Service<S> {
 
     /// The name of the bundle that a request asks for.
     fn bundle_name<'r, B>(&self, request: &'r Request<B>) -> Option<&'r str> {
-        let server = self.server.inner();
-        let name = request.uri().path().strip_prefix(&server.path)?.strip_prefix('/')?;
+        let settings = &self.server.inner().settings;
+        let name = request.uri().path().strip_prefix(&settings.path)?.strip_prefix('/')?;
         let asks = matches!(*request.method(), Method::GET | Method::HEAD) && name.starts_with("socket.io.");
-        (asks && server.serve_client).then_some(name)
+        (asks && settings.serve_client).then_some(name)
     }
 }
 

@@ -36,6 +36,7 @@ pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
 
 mod ack; // Acknowledgements, both ways.
+mod builder; // The settings of a server to be.
 mod client; // One connection and its sockets.
 mod connect; // Into a namespace, or not.
 mod disconnect; // Why a socket was disconnected.
@@ -48,12 +49,8 @@ mod namespace; // A namespace.
 mod server; // The server.
 mod socket; // One client in one namespace.
 
-/// The examples of the README compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
+pub use builder::{ServeClient, ServerBuilder};
 pub use connect::ConnectError;
 pub use disconnect::DisconnectReason;
 pub use dispatch::Failure;
@@ -62,7 +59,7 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
-pub use server::{ServeClient, Server, ServerBuilder};
+pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};
 pub use sockeye_engine::{

@@ -9,6 +9,7 @@ use sockeye_engine::{Clients, ConfigError, EngineConfig, Transport, Upgrades};
 use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
+use crate::namespaces::EmptyNamespaces;
 use crate::server::{Server, Settings};
 
 /// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
@@ -21,6 +22,7 @@ pub struct ServerBuilder {
     threads: NonZeroUsize,
     connect_timeout: Duration,
     max_namespaces: usize,
+    empty_namespaces: EmptyNamespaces,
     max_rooms: usize,
     max_pending_acks: usize,
     max_suspended: usize,
@@ -38,6 +40,7 @@ impl Default for ServerBuilder {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             connect_timeout: Duration::from_secs(45),
             max_namespaces: 64,
+            empty_namespaces: EmptyNamespaces::Removed,
             max_rooms: 1024,
             max_pending_acks: 4096,
             max_suspended: 256,
@@ -122,6 +125,13 @@ impl ServerBuilder {
         self
     }
 
+    /// What becomes of a namespace that was [made for a client](Server::of_pattern), once nobody is in it any more.
+    /// Default: it is removed; Node's server keeps it unless told otherwise.
+    pub fn empty_namespaces(mut self, fate: EmptyNamespaces) -> Self {
+        self.empty_namespaces = fate;
+        self
+    }
+
     /// The most rooms that one socket may be in. Default: 1,024; beyond it [`join`](crate::Socket::join) is an error.
     pub fn max_rooms(mut self, count: usize) -> Self {
         self.max_rooms = count;
@@ -175,6 +185,7 @@ impl ServerBuilder {
             limits: self.limits,
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
+            empty_namespaces: self.empty_namespaces,
             max_rooms: self.max_rooms,
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,

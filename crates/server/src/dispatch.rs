@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Bytes;
@@ -212,11 +213,8 @@ pub(crate) fn called(socket: &Socket, event: &str, result: Result<HandlerFuture,
 /// which outlives the connection.
 pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     let engine = socket.client().server().engine();
-    if tokio::runtime::Handle::try_current().is_ok() {
-        let polled = future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
-        if let Poll::Ready(result) = polled {
-            return result.unwrap_or_else(|error| failed(socket, event, error, None));
-        }
+    if let Some(result) = at_once(&mut future) {
+        return result.unwrap_or_else(|error| failed(socket, event, error, None));
     }
     socket.inner().events.0.lock().suspended += 1;
     let (socket, event) = (socket.clone(), SmolStr::new(event));
@@ -229,6 +227,15 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
         }
         ended(&socket);
     });
+}
+
+/// What a future gives without having to wait; it may need a runtime even for that.
+pub(crate) fn at_once<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+    tokio::runtime::Handle::try_current().ok()?;
+    match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {

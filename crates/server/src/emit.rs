@@ -139,9 +139,12 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
-        let frames = self.encode(event, &arguments, None)?;
-        for socket in self.namespace.targets(&self.selection) {
-            socket.connection().send(&frames, self.guarantee);
+        check_name(event)?;
+        for namespace in self.namespace.family() {
+            let frames = encode(&namespace, event, &arguments, None)?;
+            for socket in namespace.targets(&self.selection) {
+                socket.connection().send(&frames, self.guarantee);
+            }
         }
         Ok(())
     }
@@ -165,31 +168,27 @@ impl Broadcast {
         event: &str,
         arguments: impl ToArguments,
     ) -> RepliesFuture<T> {
-        let id = self.namespace.ack_ids().next();
-        let frames = match self.encode(event, &arguments, Some(id)) {
-            Ok(frames) => frames,
-            Err(error) => return RepliesFuture::failed(error),
-        };
-        let sockets = self.namespace.targets(&self.selection);
-        let asked = sockets.iter().map(|socket| {
-            let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
-            let sent = expected.map(|answer| {
-                socket.connection().send(&frames, self.guarantee);
-                (id, answer)
-            });
-            AckFuture::new(socket.clone(), sent, self.timeout)
-        });
-        let asked = asked.collect();
+        let mut asked = Vec::new();
+        let mut sockets = Vec::new();
+        for namespace in self.namespace.family() {
+            let id = namespace.ack_ids().next();
+            let encoded = check_name(event).and_then(|()| encode(&namespace, event, &arguments, Some(id)));
+            let frames = match encoded {
+                Ok(frames) => frames,
+                Err(error) => return RepliesFuture::failed(error),
+            };
+            let targets = namespace.targets(&self.selection);
+            asked.extend(targets.iter().map(|socket| {
+                let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
+                let sent = expected.map(|answer| {
+                    socket.connection().send(&frames, self.guarantee);
+                    (id, answer)
+                });
+                AckFuture::new(socket.clone(), sent, self.timeout)
+            }));
+            sockets.extend(targets);
+        }
         RepliesFuture::new(asked, sockets)
-    }
-
-    fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
-        check_name(event)?;
-        let (name, limits) = (self.namespace.name(), self.namespace.limits());
-        with_encoded(
-            |out, attachments| encode_event(out, name, id, event, arguments, attachments, limits),
-            |text, attachments| Frames::new(text, attachments.to_vec()),
-        )
     }
 
     /// The selected sockets.
@@ -219,6 +218,18 @@ impl Broadcast {
     pub fn close(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
     }
+}
+
+fn encode(
+    namespace: &Namespace,
+    event: &str,
+    arguments: &impl ToArguments,
+    id: Option<u64>,
+) -> Result<Frames, EmitError> {
+    with_encoded(
+        |out, attachments| encode_event(out, namespace.name(), id, event, arguments, attachments, namespace.limits()),
+        |text, attachments| Frames::new(text, attachments.to_vec()),
+    )
 }
 
 /// An event on its way to one socket, with settings of its own.

@@ -54,6 +54,11 @@ impl Handlers {
         self.0.load_full()
     }
 
+    /// Takes over all that there is in others now.
+    pub(crate) fn copy(&self, others: &Self) {
+        self.0.store(others.load_full());
+    }
+
     pub(crate) fn add(&self, event: &str, call: Erased<Received>) {
         self.change(|table| {
             table.events.entry(event.into()).or_default().push(Registered { call: call.clone(), once: None });

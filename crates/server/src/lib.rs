@@ -45,7 +45,10 @@ mod emit; // Sending events.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
+mod holds; // Who needs a namespace.
 mod namespace; // A namespace.
+mod namespaces; // All of them.
+mod parent; // Namespaces made on demand.
 mod server; // The server.
 mod socket; // One client in one namespace.
 
@@ -59,6 +62,8 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use namespaces::EmptyNamespaces;
+pub use parent::{Approval, InvalidPattern};
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};

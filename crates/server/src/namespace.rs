@@ -1,9 +1,10 @@
 //! A namespace: its sockets, their rooms, and the handlers they share.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 use sockeye_adapter::{IntoRooms, Room, Rooms, Selection};
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::ToArguments;
@@ -13,6 +14,8 @@ use crate::ack::AckIds;
 use crate::emit::{Broadcast, EmitError};
 use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
+use crate::holds::Holds;
+use crate::namespaces::EmptyNamespaces;
 use crate::server::{Server, ServerInner, Settings};
 use crate::socket::{Socket, SocketInner};
 
@@ -20,26 +23,54 @@ use crate::socket::{Socket, SocketInner};
 ///
 /// Handlers live here, shared by all sockets, so that they cost a connection nothing. They can be added and removed at
 /// any time, and are called in the order in which they were added.
+///
+/// A [parent](crate::Server::of_pattern) is one too: it stands for all its children. A child that was made for a client is
+/// gone when its last socket is, by [default](crate::ServerBuilder::empty_namespaces); a handle kept then reaches nobody.
 #[derive(Clone)]
 pub struct Namespace(Arc<NamespaceInner>);
 
 pub(crate) struct NamespaceInner {
     name: Box<str>,
+    kind: Kind,
     server: Weak<ServerInner>,
+    holds: Holds,
+    /// Whether the hooks for new namespaces have let it be, once they have been told.
+    announced: OnceLock<bool>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) rooms: Mutex<Rooms<Arc<SocketInner>>>,
     pub(crate) handlers: Handlers,
     ack_ids: AckIds,
 }
 
+/// How a namespace came to be.
+pub(crate) enum Kind {
+    /// Somebody asked for it by name.
+    Named,
+    /// It is the pattern of others, and has no sockets of its own.
+    Parent,
+    /// It was made by this parent.
+    Child(Namespace),
+}
+
 impl Namespace {
-    pub(crate) fn new(name: &str, server: Weak<ServerInner>, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(name: &str, kind: Kind, server: &Arc<ServerInner>) -> Self {
+        let settings = server.settings.clone();
+        let (holds, handlers) = (Holds::default(), Handlers::default());
+        if let Kind::Child(parent) = &kind {
+            handlers.copy(&parent.0.handlers);
+        }
+        if !matches!(kind, Kind::Child(_)) || settings.empty_namespaces == EmptyNamespaces::Kept {
+            holds.keep();
+        }
         Self(Arc::new(NamespaceInner {
             name: name.into(),
-            server,
+            kind,
+            server: Arc::downgrade(server),
+            holds,
+            announced: OnceLock::new(),
             rooms: Mutex::new(Rooms::new(settings.max_rooms)),
             settings,
-            handlers: Handlers::default(),
+            handlers,
             ack_ids: AckIds::default(),
         }))
     }
@@ -56,6 +87,39 @@ impl Namespace {
     /// The server it belongs to; `None` if that has been dropped.
     pub fn server(&self) -> Option<Server> {
         self.0.server.upgrade().map(Server::from_inner)
+    }
+
+    pub(crate) fn holds(&self) -> &Holds {
+        &self.0.holds
+    }
+
+    pub(crate) fn announced(&self) -> &OnceLock<bool> {
+        &self.0.announced
+    }
+
+    /// A socket has left, or was not let in. The last one takes a namespace with it that was made for clients.
+    pub(crate) fn release(&self) {
+        if self.0.holds.release()
+            && let Some(server) = self.0.server.upgrade()
+        {
+            server.namespaces.remove(self);
+        }
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        match &self.0.kind {
+            Kind::Named | Kind::Parent => None,
+            Kind::Child(parent) => Some(parent),
+        }
+    }
+
+    /// The namespaces it stands for: itself, or the children of a parent.
+    pub(crate) fn family(&self) -> SmallVec<[Self; 1]> {
+        match (&self.0.kind, self.0.server.upgrade()) {
+            (Kind::Named | Kind::Child(_), _) => smallvec![self.clone()],
+            (Kind::Parent, Some(server)) => server.namespaces.children(self),
+            (Kind::Parent, None) => SmallVec::new(),
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -197,7 +261,8 @@ impl Namespace {
 
     /// The connected socket of this id.
     pub fn socket(&self, id: impl AsRef<str>) -> Option<Socket> {
-        self.0.rooms.lock().get(id.as_ref()).map(Socket::from_inner)
+        let find = |namespace: &Self| namespace.0.rooms.lock().get(id.as_ref());
+        self.family().iter().find_map(find).map(Socket::from_inner)
     }
 
     /// All connected sockets.
@@ -207,19 +272,28 @@ impl Namespace {
 
     /// How many sockets are connected.
     pub fn socket_count(&self) -> usize {
-        self.0.rooms.lock().len()
+        self.family().iter().map(|namespace| namespace.0.rooms.lock().len()).sum()
     }
 
     /// The rooms that sockets have joined; those that are named by a socket's own id are not among them.
     pub fn rooms(&self) -> Vec<Room> {
-        self.0.rooms.lock().names().cloned().collect()
+        let rooms = |namespace: &Self| namespace.0.rooms.lock().names().cloned().collect::<Vec<_>>();
+        self.family().iter().flat_map(rooms).collect()
     }
 
     pub(crate) fn targets(&self, selection: &Selection) -> Vec<Socket> {
-        let targets = self.0.rooms.lock().targets(selection);
-        targets.into_iter().map(Socket::from_inner).collect()
+        let targets = |namespace: &Self| namespace.0.rooms.lock().targets(selection);
+        self.family().iter().flat_map(targets).map(Socket::from_inner).collect()
     }
 }
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -62,7 +62,7 @@ enum State {
 }
 
 impl Socket {
-    /// A socket that is not connected yet, registered with its namespace.
+    /// A socket that is not connected yet, registered with its namespace, which is [held](crate::holds) for it.
     pub(crate) fn register(id: SocketId, namespace: Namespace, client: Arc<Client>, auth: Option<Box<str>>) -> Self {
         let inner = Arc::new(SocketInner {
             id: id.clone(),
@@ -359,6 +359,7 @@ impl Socket {
         drop(rooms);
         drop(removed);
         self.0.acks.close();
+        self.0.namespace.release();
     }
 
     /// Ends the socket: handlers are told, rooms left, waiting for answers ended. Only the first call does anything.

@@ -11,6 +11,7 @@ use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
+use crate::remote::RemoteSocket;
 use crate::socket::Socket;
 
 /// Why an event could not be sent. Nothing has been sent then.
@@ -192,31 +193,40 @@ impl Broadcast {
         )
     }
 
-    /// The selected sockets.
+    /// The selected sockets of this node.
     pub fn sockets(&self) -> Vec<Socket> {
         self.namespace.targets(&self.selection)
     }
 
-    /// Makes the selected sockets join rooms.
-    ///
-    /// # Errors
-    /// The first socket's that is in too many rooms; the others have joined.
-    pub fn join(&self, rooms: impl IntoRooms + Clone) -> Result<(), crate::JoinError> {
-        self.sockets().into_iter().map(|socket| socket.join(rooms.clone())).fold(Ok(()), Result::and)
+    /// The selected sockets of all nodes, as they are now. There are no other nodes yet.
+    #[expect(clippy::unused_async, reason = "other nodes will be asked, and waited for")]
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.sockets().iter().map(RemoteSocket::of).collect()
+    }
+
+    /// Makes the selected sockets join rooms. One that is in too many rooms stays out; that is logged.
+    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(rooms.clone()) {
+                tracing::warn!(id = %socket.id(), %error, "socket stays out of a room");
+            }
+        }
     }
 
     /// Makes the selected sockets leave rooms.
-    pub fn leave(&self, rooms: impl IntoRooms + Clone) {
+    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
         self.sockets().into_iter().for_each(|socket| socket.leave(rooms.clone()));
     }
 
-    /// Disconnects the selected sockets from this namespace.
-    pub fn disconnect(&self) {
+    /// Disconnects the selected sockets from this namespace: Node's `disconnectSockets()`.
+    ///
+    /// What was emitted to them before still arrives.
+    pub fn disconnect_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.disconnect());
     }
 
-    /// Closes the connections of the selected sockets, with all namespaces on them.
-    pub fn close(&self) {
+    /// Closes the connections of the selected sockets, with all namespaces on them: Node's `disconnectSockets(true)`.
+    pub fn close_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
-use sockeye_engine::{Frames, Guarantee};
+use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
@@ -45,6 +45,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
     if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
 }
 
+/// What a user's yes or no is to the engine.
+fn compression(compress: bool) -> Compression {
+    if compress { Compression::Allowed } else { Compression::Never }
+}
+
 /// A buffer beyond this size is given back after use.
 const MAX_SCRATCH: usize = 64 * 1024;
 
@@ -81,13 +86,14 @@ pub(crate) fn with_encoded<R>(
 pub struct Broadcast {
     namespace: Namespace,
     selection: Selection,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Self {
-        Self { namespace, selection: Selection::all(), guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        let (selection, options) = (Selection::all(), SendOptions::default());
+        Self { namespace, selection, options, timeout: Some(DEFAULT_TIMEOUT) }
     }
 
     /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
@@ -114,9 +120,18 @@ impl Broadcast {
         self
     }
 
+    /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
+    ///
+    /// It is on a WebSocket for which permessage-deflate has been
+    /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
+    }
+
     /// Is dropped for every socket whose transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -141,7 +156,7 @@ impl Broadcast {
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let frames = self.encode(event, &arguments, None)?;
         for socket in self.namespace.targets(&self.selection) {
-            socket.connection().send(&frames, self.guarantee);
+            socket.connection().send(&frames, self.options);
         }
         Ok(())
     }
@@ -174,7 +189,7 @@ impl Broadcast {
         let asked = sockets.iter().map(|socket| {
             let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
             let sent = expected.map(|answer| {
-                socket.connection().send(&frames, self.guarantee);
+                socket.connection().send(&frames, self.options);
                 (id, answer)
             });
             AckFuture::new(socket.clone(), sent, self.timeout)
@@ -226,18 +241,24 @@ impl Broadcast {
 #[must_use = "nothing is sent before `emit`"]
 pub struct Emit {
     socket: Socket,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Emit {
     pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket, guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        Self { socket, options: SendOptions::default(), timeout: Some(DEFAULT_TIMEOUT) }
+    }
+
+    /// Whether it may be compressed. Default: yes. See [`Broadcast::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
     }
 
     /// Is dropped if the transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -288,7 +309,7 @@ impl Emit {
             },
             |text, attachments| {
                 if socket.may_send() {
-                    socket.connection().send_text(text, attachments, self.guarantee);
+                    socket.connection().send_text(text, attachments, self.options);
                 }
             },
         )

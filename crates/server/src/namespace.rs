@@ -174,6 +174,11 @@ impl Namespace {
         self.broadcast().volatile()
     }
 
+    /// Chooses all sockets, for an event that may be compressed or not. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.broadcast().compress(compress)
+    }
+
     /// Chooses all sockets, for an [`emit_with_ack`](Broadcast::emit_with_ack) that waits this long.
     pub fn timeout(&self, timeout: Duration) -> Broadcast {
         self.broadcast().timeout(timeout)

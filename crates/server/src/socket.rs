@@ -216,6 +216,17 @@ impl Socket {
         Emit::new(self.clone()).volatile()
     }
 
+    /// Sets whether the next event may be compressed. See [`Broadcast::compress`].
+    ///
+    /// ```no_run
+    /// # fn f(socket: sockeye::Socket, archive: String) -> Result<(), sockeye::EmitError> {
+    /// socket.compress(false).emit("archive", archive)
+    /// # }
+    /// ```
+    pub fn compress(&self, compress: bool) -> Emit {
+        Emit::new(self.clone()).compress(compress)
+    }
+
     /// Chooses all other sockets of the namespace.
     pub fn broadcast(&self) -> Broadcast {
         self.0.namespace.broadcast().except(&self.0.id)

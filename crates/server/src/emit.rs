@@ -1,9 +1,7 @@
 //! Sending events: to one socket, or to many at once.
 
-use std::cell::Cell;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Frames, Guarantee};
@@ -43,29 +41,6 @@ const RESERVED: [&str; 6] =
 /// Checks the name of an event to be sent.
 pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
     if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
-}
-
-/// A buffer beyond this size is given back after use.
-const MAX_SCRATCH: usize = 64 * 1024;
-
-thread_local! {
-    /// Packets are encoded here. It is taken out while in use: what is serialised may itself emit.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Encodes a packet into the thread's buffer and hands it on.
-pub(crate) fn with_encoded<R>(
-    encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>) -> Result<(), EncodeError>,
-    send: impl FnOnce(&[u8], &[Bytes]) -> R,
-) -> Result<R, EmitError> {
-    let mut text = SCRATCH.take();
-    text.clear();
-    let mut attachments = Vec::new();
-    let result = encode(&mut text, &mut attachments).map(|()| send(&text, &attachments));
-    if text.capacity() <= MAX_SCRATCH {
-        SCRATCH.set(text);
-    }
-    Ok(result?)
 }
 
 /// An event on its way to some sockets of a namespace. Each call of a method makes a new one; nothing is shared.
@@ -185,11 +160,13 @@ impl Broadcast {
 
     fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
         check_name(event)?;
-        let (name, limits) = (self.namespace.name(), self.namespace.limits());
-        with_encoded(
-            |out, attachments| encode_event(out, name, id, event, arguments, attachments, limits),
-            |text, attachments| Frames::new(text, attachments.to_vec()),
-        )
+        let frames = self.namespace.wire().write(
+            |out, attachments, limits| {
+                encode_event(out, self.namespace.name(), id, event, arguments, attachments, limits)
+            },
+            |packet| packet.frames(),
+        )?;
+        Ok(frames)
     }
 
     /// The selected sockets.
@@ -282,15 +259,16 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        with_encoded(
-            |out, attachments| {
-                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, socket.limits())
+        socket.wire().write(
+            |out, attachments, limits| {
+                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
             },
-            |text, attachments| {
+            |packet| {
                 if socket.may_send() {
-                    socket.connection().send_text(text, attachments, self.guarantee);
+                    packet.send(socket.connection(), self.guarantee);
                 }
             },
-        )
+        )?;
+        Ok(())
     }
 }

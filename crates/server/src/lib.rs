@@ -48,6 +48,7 @@ mod handshake; // What a client told.
 mod namespace; // A namespace.
 mod server; // The server.
 mod socket; // One client in one namespace.
+mod wire; // How packets are written.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};

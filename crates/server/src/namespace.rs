@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use sockeye_adapter::{IntoRooms, Room, Rooms, Selection};
-use sockeye_protocol::Limits;
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
 use crate::server::{Server, ServerInner, Settings};
 use crate::socket::{Socket, SocketInner};
+use crate::wire::Wire;
 
 /// A namespace: sockets that share handlers and rooms. Cheap to clone; all clones are the same namespace.
 ///
@@ -58,8 +58,8 @@ impl Namespace {
         self.0.server.upgrade().map(Server::from_inner)
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.settings.limits
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.0.settings.wire
     }
 
     pub(crate) fn ack_ids(&self) -> &AckIds {

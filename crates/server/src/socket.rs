@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, JoinError, MemberKey, Room, Rooms, Selection, SocketId};
 use sockeye_engine::{Closed, Connection, Transport};
-use sockeye_protocol::Limits;
-use sockeye_protocol::socket::{PacketType, ToArguments, write_head};
+use sockeye_protocol::socket::ToArguments;
 
 use crate::ack::{AckFuture, PendingAcks};
 use crate::client::Client;
@@ -22,6 +21,7 @@ use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
 use crate::server::Settings;
+use crate::wire::Wire;
 
 /// A client in a namespace. Cheap to clone; all clones are the same socket.
 ///
@@ -124,8 +124,8 @@ impl Socket {
         &self.0.namespace.inner().settings
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        self.0.namespace.limits()
+    pub(crate) fn wire(&self) -> &Wire {
+        self.0.namespace.wire()
     }
 
     pub(crate) fn acks(&self) -> &PendingAcks {
@@ -325,9 +325,7 @@ impl Socket {
             State::Connecting | State::Connected => {}
             State::Disconnecting | State::Disconnected => return,
         }
-        let mut packet = Vec::new();
-        write_head(&mut packet, PacketType::Disconnect, 0, self.namespace_name(), None);
-        self.connection().send_text(&packet, &[], sockeye_engine::Guarantee::Reliable);
+        self.client().dismiss(self.namespace_name());
         self.client().leave(self);
         self.end(DisconnectReason::ServerNamespaceDisconnect);
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use sockeye_adapter::{IntoRooms, Room, RoomEvent, Rooms, Selection};
-use sockeye_protocol::Limits;
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
 use crate::socket::{Socket, SocketInner};
+use crate::wire::Wire;
 
 /// A namespace: sockets that share handlers and rooms. Cheap to clone; all clones are the same namespace.
 ///
@@ -62,8 +62,8 @@ impl Namespace {
         self.0.server.upgrade().map(Server::from_inner)
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.settings.limits
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.0.settings.wire
     }
 
     pub(crate) fn ack_ids(&self) -> &AckIds {
@@ -176,6 +176,11 @@ impl Namespace {
     /// Chooses all sockets that can take an event right now.
     pub fn volatile(&self) -> Broadcast {
         self.broadcast().volatile()
+    }
+
+    /// Chooses all sockets, for an event that may be compressed or not. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.broadcast().compress(compress)
     }
 
     /// Chooses all sockets, for an [`emit_with_ack`](Broadcast::emit_with_ack) that waits this long.

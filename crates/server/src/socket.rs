@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use sockeye_adapter::{IntoRooms, JoinError, MemberKey, Room, Rooms, Selection, SocketId};
 use sockeye_engine::{Closed, Connection, Transport};
-use sockeye_protocol::Limits;
-use sockeye_protocol::socket::{PacketType, ToArguments, write_head};
+use sockeye_protocol::socket::ToArguments;
 
 use crate::ack::{AckFuture, PendingAcks};
 use crate::client::Client;
@@ -25,6 +24,7 @@ use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
 use crate::server::Settings;
+use crate::wire::Wire;
 
 /// A client in a namespace. Cheap to clone; all clones are the same socket.
 ///
@@ -129,8 +129,8 @@ impl Socket {
         &self.0.namespace.inner().settings
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        self.0.namespace.limits()
+    pub(crate) fn wire(&self) -> &Wire {
+        self.0.namespace.wire()
     }
 
     pub(crate) fn acks(&self) -> &PendingAcks {
@@ -219,6 +219,17 @@ impl Socket {
     /// Lets the next event be dropped if the transport can't take it right now.
     pub fn volatile(&self) -> Emit {
         Emit::new(self.clone()).volatile()
+    }
+
+    /// Sets whether the next event may be compressed. See [`Broadcast::compress`].
+    ///
+    /// ```no_run
+    /// # fn f(socket: sockeye::Socket, archive: String) -> Result<(), sockeye::EmitError> {
+    /// socket.compress(false).emit("archive", archive)
+    /// # }
+    /// ```
+    pub fn compress(&self, compress: bool) -> Emit {
+        Emit::new(self.clone()).compress(compress)
     }
 
     /// Chooses all other sockets of the namespace.
@@ -371,9 +382,7 @@ impl Socket {
             State::Connecting | State::Connected => {}
             State::Disconnecting | State::Disconnected => return,
         }
-        let mut packet = Vec::new();
-        write_head(&mut packet, PacketType::Disconnect, 0, self.namespace_name(), None);
-        self.connection().send_text(&packet, &[], sockeye_engine::Guarantee::Reliable);
+        self.client().dismiss(self.namespace_name());
         self.client().leave(self);
         self.end(DisconnectReason::ServerNamespaceDisconnect);
     }

@@ -20,6 +20,7 @@ use crate::handler::ExtractError;
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
 use crate::namespaces::{EmptyNamespaces, Namespaces};
+use crate::wire::Wire;
 
 /// A Socket.IO server. Cheap to clone; all clones are the same server.
 ///
@@ -54,6 +55,7 @@ pub(crate) struct ServerInner {
 /// What sockets and namespaces have to know.
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    pub(crate) wire: Wire,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) empty_namespaces: EmptyNamespaces,

@@ -228,7 +228,7 @@ async fn what_a_parent_emits_reaches_all_its_children_and_nobody_else() {
     answers.sort();
     assert_eq!(answers, ["/tenant-1", "/tenant-2"]);
 
-    tenants.broadcast().disconnect();
+    tenants.broadcast().disconnect_sockets();
     one.expect("41/tenant-1,").await;
     two.expect("41/tenant-2,").await;
     one.expect_nothing().await;
@@ -297,7 +297,7 @@ async fn an_empty_namespace_is_removed_and_can_be_made_again() {
             0 => client.send("41/tenant-1,").await,
             1 => client.close().await,
             2 => client.abort(),
-            _ => tenants.broadcast().disconnect(),
+            _ => tenants.broadcast().disconnect_sockets(),
         }
         until("the socket has gone", || tenants.socket_count() == 0).await;
         seen.expect("/tenant-1").await;

@@ -173,16 +173,16 @@ async fn a_socket_can_be_in_so_many_rooms_and_no_more() {
 async fn whole_rooms_join_leave_and_are_disconnected() {
     let mut crowd = crowd(&[&["a"], &["a"], &["b"]]).await;
     let io = crowd.host.io.clone();
-    io.to("a").join("c").unwrap();
+    io.to("a").sockets_join("c");
     io.to("c").emit("e", ()).unwrap();
     crowd.check("c", &[0, 1]).await;
-    io.to("c").except(crowd.sockets[0].id()).leave(["a", "c"]);
+    io.to("c").except(crowd.sockets[0].id()).sockets_leave(["a", "c"]);
     io.to("c").emit("e", ()).unwrap();
     crowd.check("c without 1", &[0]).await;
-    io.to("b").disconnect();
+    io.to("b").disconnect_sockets();
     crowd.clients[2].expect("41").await;
     crowd.clients[2].expect_nothing().await;
-    io.to("a").close();
+    io.to("a").close_sockets();
     assert_eq!(crowd.clients[0].rest().await, ["41"]);
     crowd.clients[1].expect_nothing().await;
     assert_eq!(io.socket_count(), 1);

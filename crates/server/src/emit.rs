@@ -1,5 +1,6 @@
 //! Sending events: to one socket, or to many at once.
 
+use std::slice;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
+use crate::outgoing;
 use crate::remote::RemoteSocket;
 use crate::socket::Socket;
 
@@ -133,7 +135,9 @@ impl Broadcast {
         check_name(event)?;
         for namespace in self.namespace.family() {
             let frames = encode(&namespace, event, &arguments, None)?;
-            for socket in namespace.targets(&self.selection) {
+            let targets = namespace.targets(&self.selection);
+            outgoing::tell(&namespace, &targets, event, &arguments);
+            for socket in targets {
                 socket.connection().send(&frames, self.options);
             }
         }
@@ -169,6 +173,7 @@ impl Broadcast {
                 Err(error) => return RepliesFuture::failed(error),
             };
             let targets = namespace.targets(&self.selection);
+            outgoing::tell(&namespace, &targets, event, &arguments);
             asked.extend(targets.iter().map(|socket| {
                 let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
                 let sent = expected.map(|answer| {
@@ -306,6 +311,7 @@ impl Emit {
             },
             |packet| {
                 if socket.may_send() {
+                    outgoing::tell(socket.namespace_ref(), slice::from_ref(socket), event, arguments);
                     packet.send(socket.connection(), self.options);
                 }
             },

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 use crate::handler::{Connecting, Disconnected, Erased, Received};
+use crate::outgoing::Listener;
 
 /// Handlers that can be read without waiting and changed at any time. A change is seen from the next event on.
 #[derive(Default)]
@@ -17,6 +18,10 @@ pub(crate) struct Handlers(ArcSwap<Table>);
 pub(crate) struct Table {
     events: HashMap<SmolStr, SmallVec<[Registered; 1]>, foldhash::fast::RandomState>,
     pub(crate) any: Vec<Erased<Received>>,
+    pub(crate) event_middleware: Vec<Erased<Received>>,
+    /// For events that have no handler.
+    pub(crate) fallback: Option<Erased<Received>>,
+    pub(crate) outgoing: Vec<Listener>,
     pub(crate) middleware: Vec<Erased<Connecting>>,
     pub(crate) connect: Vec<Erased<Connecting>>,
     pub(crate) disconnecting: Vec<Erased<Disconnected>>,

@@ -43,12 +43,15 @@ mod data; // Values by name that belong to a socket.
 mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
+mod event_middleware; // What events pass before their handlers.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
 mod holds; // Who needs a namespace.
+mod listeners; // What a program listens to.
 mod namespace; // A namespace.
 mod namespaces; // All of them.
+mod outgoing; // What is emitted, for those who listen.
 mod parent; // Namespaces made on demand.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
@@ -68,6 +71,7 @@ pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, 
 pub use handshake::Handshake;
 pub use namespace::Namespace;
 pub use namespaces::EmptyNamespaces;
+pub use outgoing::Outgoing;
 pub use parent::{Approval, InvalidPattern};
 pub use remote::RemoteSocket;
 pub use server::Server;

@@ -1,6 +1,7 @@
 //! A namespace: its sockets, their rooms, and the handlers they share.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -11,7 +12,6 @@ use std::time::Duration;
 
 use crate::ack::AckIds;
 use crate::emit::{Broadcast, EmitError};
-use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
 use crate::holds::Holds;
 use crate::namespaces::EmptyNamespaces;
@@ -38,6 +38,8 @@ pub(crate) struct NamespaceInner {
     holds: Holds,
     /// Whether the hooks for new namespaces have let it be, once they have been told.
     announced: OnceLock<bool>,
+    /// Whether one of its sockets has listeners of its own to what is emitted.
+    pub(crate) sockets_listen: AtomicBool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) rooms: Mutex<Rooms<Arc<SocketInner>>>,
     watch: RoomWatch,
@@ -76,6 +78,7 @@ impl Namespace {
             server: Arc::downgrade(server),
             holds,
             announced: OnceLock::new(),
+            sockets_listen: AtomicBool::new(false),
             rooms: Mutex::new(rooms),
             settings,
             watch,
@@ -137,84 +140,6 @@ impl Namespace {
 
     pub(crate) fn ack_ids(&self) -> &AckIds {
         &self.0.ack_ids
-    }
-
-    /// Calls `handler` for every event of this name.
-    ///
-    /// Several handlers of one event are called in the order in which they were added. The events of one socket start
-    /// in the order of arrival; a handler that waits for something lets later events start meanwhile.
-    ///
-    /// ```
-    /// # use sockeye::{Data, Server, Socket};
-    /// # let io = Server::builder().build()?;
-    /// io.on("chat message", async |socket: Socket, Data(text): Data<String>| {
-    ///     socket.broadcast().emit("chat message", &text)
-    /// });
-    /// io.on("add", async |Data((a, b)): Data<(i64, i64)>| a + b); // the answer to the acknowledgement
-    /// # Ok::<(), sockeye::ConfigError>(())
-    /// ```
-    pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.0.handlers.add(event, erase(handler));
-        self
-    }
-
-    /// Removes all handlers of this event.
-    pub fn off(&self, event: &str) -> &Self {
-        self.0.handlers.remove(event);
-        self
-    }
-
-    /// Calls `handler` for every event, before the handlers of its name.
-    ///
-    /// What it returns answers nothing: only the handlers of the name can answer.
-    pub fn on_any<A>(&self, handler: impl Handler<Received, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.any.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that has connected, after the client has been told so.
-    pub fn on_connect<A>(&self, handler: impl Handler<Connecting, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.connect.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that is about to leave; its rooms can still be read.
-    pub fn on_disconnecting<A>(&self, handler: impl Handler<Disconnected, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.disconnecting.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that has left; it is in no room any more.
-    ///
-    /// It does not wait for the socket's other handlers: those that are still waiting for something go on.
-    pub fn on_disconnect<A>(&self, handler: impl Handler<Disconnected, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.disconnect.push(handler.clone()));
-        self
-    }
-
-    /// Has every socket that wants to connect pass `handler` first, in the order in which they were added.
-    ///
-    /// `Err` refuses the socket: the client gets the error as `connect_error`, with its data if it is a
-    /// [`ConnectError`](crate::ConnectError). Rooms that the socket has joined are left then.
-    ///
-    /// ```
-    /// # use sockeye::{ConnectError, Data, Server};
-    /// # #[derive(serde::Deserialize)]
-    /// # struct Auth { token: String }
-    /// # let io = Server::builder().build()?;
-    /// io.of("/admin").middleware(async |Data(auth): Data<Auth>| {
-    ///     if auth.token == "secret" { Ok(()) } else { Err(ConnectError::new("not authorized")) }
-    /// });
-    /// # Ok::<(), sockeye::ConfigError>(())
-    /// ```
-    pub fn middleware<A>(&self, handler: impl Handler<Connecting, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.middleware.push(handler.clone()));
-        self
     }
 
     /// Chooses all sockets of the namespace, for an emit or another operation.

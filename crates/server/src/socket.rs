@@ -19,7 +19,6 @@ use crate::disconnect::DisconnectReason;
 use crate::dispatch::{self, EventQueue};
 use crate::emit::{Broadcast, Emit, EmitError};
 use crate::extensions::Extensions;
-use crate::handler::{Handler, Received, erase};
 use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
@@ -300,26 +299,12 @@ impl Socket {
         Some(changed)
     }
 
-    /// Calls `handler` for every event of this name from this client, after the handlers of the namespace.
-    pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.own().handlers.add(event, erase(handler));
-        self
+    /// Its own handlers, for one to be added.
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.own().handlers
     }
 
-    /// Calls `handler` for the next event of this name from this client.
-    pub fn once<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.own().handlers.add_once(event, erase(handler));
-        self
-    }
-
-    /// Removes this socket's own handlers of this event; those of the namespace stay.
-    pub fn off(&self, event: &str) -> &Self {
-        if let Some(own) = self.0.own.get() {
-            own.handlers.remove(event);
-        }
-        self
-    }
-
+    /// Its own handlers, if it ever had any.
     pub(crate) fn own_handlers(&self) -> Option<&Handlers> {
         self.0.own.get().map(|own| &own.handlers)
     }

@@ -13,8 +13,10 @@ mod closing; // The end of the server.
 mod connect; // Into a namespace, or not.
 mod disconnect; // Why and how sockets end.
 mod dynamic; // Namespaces made on demand.
+mod event_middleware; // What events pass.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
+mod listeners; // Catch-alls, fallbacks, once and off.
 mod old_clients; // Protocol 3.
 mod polling; // The same without WebSocket.
 mod rooms; // Who receives what.

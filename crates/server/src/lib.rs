@@ -68,6 +68,7 @@ pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
 pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
+pub use handlers::Registration;
 pub use handshake::Handshake;
 pub use namespace::Namespace;
 pub use namespaces::EmptyNamespaces;

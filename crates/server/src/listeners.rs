@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
+use crate::handlers::{Handlers, Registration};
 use crate::namespace::Namespace;
 use crate::outgoing::{Listener, Outgoing};
 use crate::socket::Socket;
@@ -24,7 +25,18 @@ impl Namespace {
     /// # Ok::<(), sockeye::ConfigError>(())
     /// ```
     pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.inner().handlers.add(event, erase(handler));
+        let _ = self.add_handler(event, handler);
+        self
+    }
+
+    /// As [`on`](Self::on), for a handler that is to be [removed](Self::remove_handler) by itself.
+    pub fn add_handler<A>(&self, event: &str, handler: impl Handler<Received, A>) -> Registration {
+        self.inner().handlers.add(event, erase(handler))
+    }
+
+    /// Removes one handler. It may be called for an event that is being handled already.
+    pub fn remove_handler(&self, registration: &Registration) -> &Self {
+        self.inner().handlers.remove_one(registration);
         self
     }
 
@@ -156,14 +168,29 @@ impl Namespace {
 
 impl Socket {
     /// Calls `handler` for every event of this name from this client, after the handlers of the namespace.
+    ///
+    /// A socket's own handlers are dropped when it has been disconnected; so they may hold the socket itself.
     pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.handlers().add(event, erase(handler));
+        let _ = self.add_handler(event, handler);
+        self
+    }
+
+    /// As [`on`](Self::on), for a handler that is to be [removed](Self::remove_handler) by itself.
+    pub fn add_handler<A>(&self, event: &str, handler: impl Handler<Received, A>) -> Registration {
+        self.change_handlers(|handlers| handlers.add(event, erase(handler)))
+    }
+
+    /// Removes one of this socket's own handlers. It may be called for an event that is being handled already.
+    pub fn remove_handler(&self, registration: &Registration) -> &Self {
+        if let Some(handlers) = self.own_handlers() {
+            handlers.remove_one(registration);
+        }
         self
     }
 
     /// Calls `handler` for the next event of this name from this client.
     pub fn once<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.handlers().add_once(event, erase(handler));
+        self.change_handlers(|handlers| handlers.add_once(event, erase(handler)));
         self
     }
 
@@ -178,7 +205,7 @@ impl Socket {
     /// Calls `handler` for every event from this client, after those of the namespace. See [`Namespace::on_any`].
     pub fn on_any<A>(&self, handler: impl Handler<Received, A>) -> &Self {
         let handler = erase(handler);
-        self.handlers().change(|table| table.any.push(handler.clone()));
+        self.change_handlers(|handlers| handlers.change(|table| table.any.push(handler.clone())));
         self
     }
 
@@ -193,7 +220,7 @@ impl Socket {
     /// Has every event from this client pass `handler`, after those of the namespace. See [`Namespace::event_middleware`].
     pub fn event_middleware<A>(&self, handler: impl Handler<Received, A>) -> &Self {
         let handler = erase(handler);
-        self.handlers().change(|table| table.event_middleware.push(handler.clone()));
+        self.change_handlers(|handlers| handlers.change(|table| table.event_middleware.push(handler.clone())));
         self
     }
 
@@ -201,7 +228,7 @@ impl Socket {
     /// [`Namespace::on_any_outgoing`].
     pub fn on_any_outgoing(&self, listener: impl Fn(&Outgoing<'_>) + Send + Sync + 'static) -> &Self {
         let listener: Listener = Arc::new(listener);
-        self.handlers().change(|table| table.outgoing.push(listener.clone()));
+        self.change_handlers(|handlers| handlers.change(|table| table.outgoing.push(listener.clone())));
         self.namespace_ref().inner().sockets_listen.store(true, Ordering::Release);
         self
     }
@@ -212,5 +239,14 @@ impl Socket {
             handlers.change(|table| table.outgoing.clear());
         }
         self
+    }
+
+    /// Adds to the socket's own handlers. One that has gone keeps none.
+    fn change_handlers<R>(&self, change: impl FnOnce(&Handlers) -> R) -> R {
+        let changed = change(self.handlers());
+        if !self.may_send() {
+            self.handlers().clear();
+        }
+        changed
     }
 }

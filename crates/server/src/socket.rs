@@ -400,6 +400,10 @@ impl Socket {
         drop(removed);
         self.0.namespace.tell_of_rooms();
         self.0.acks.close();
+        // They may hold this very socket.
+        if let Some(handlers) = self.own_handlers() {
+            handlers.clear();
+        }
         self.0.namespace.release();
     }
 

@@ -173,3 +173,65 @@ async fn handlers_changed_within_a_handler_count_from_the_next_event_on() {
     client.settle().await;
     assert_eq!(seen.so_far(), ["first", "second", "once", "once more"]);
 }
+
+#[tokio::test]
+async fn one_handler_of_several_can_be_removed() {
+    let host = Host::plain(builder()).await;
+    host.io.on("e", async |socket: Socket| socket.emit("called", 1));
+    let second = host.io.add_handler("e", async |socket: Socket| socket.emit("called", 2));
+    host.io.on("e", async |socket: Socket| socket.emit("called", 3));
+    host.io.on_connect(async |socket: Socket| {
+        let own = socket.add_handler("e", async |socket: Socket| socket.emit("called", 4));
+        socket.on("remove own", move |socket: Socket| {
+            socket.remove_handler(&own);
+            async {}
+        });
+    });
+    let mut client = host.join().await;
+    client.send(r#"42["e"]"#).await;
+    for number in 1..=4 {
+        client.expect(&format!(r#"42["called",{number}]"#)).await;
+    }
+    host.io.remove_handler(&second).remove_handler(&second);
+    client.send_all([r#"42["remove own"]"#, r#"42["e"]"#]).await;
+    for number in [1, 3] {
+        client.expect(&format!(r#"42["called",{number}]"#)).await;
+    }
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_is_held_by_its_own_handler_is_freed_all_the_same() {
+    struct Told(Notes);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.note("dropped");
+        }
+    }
+    let (log, mut seen) = notes();
+    let host = Host::plain(builder()).await;
+    host.io.on_connect(move |socket: Socket| {
+        let told = std::sync::Arc::new(Told(log.clone()));
+        async move {
+            let itself = socket.clone();
+            socket.extensions().insert(told);
+            socket.on("e", move || {
+                let itself = itself.clone();
+                async move { itself.emit("from inside", ()) }
+            });
+        }
+    });
+    let mut client = host.open().await;
+    let id = client.join("/").await;
+    client.send(r#"42["e"]"#).await;
+    client.expect(r#"42["from inside"]"#).await;
+    let kept = host.io.socket(&id).unwrap();
+    client.close().await;
+    crate::support::until("it has gone", || host.io.socket_count() == 0).await;
+    assert_eq!(seen.so_far(), Vec::<String>::new());
+    // Nor does one that is added too late hold it.
+    let itself = kept.clone();
+    kept.on("late", move || std::future::ready(itself.is_connected()));
+    drop(kept);
+    seen.expect("dropped").await;
+}

@@ -18,6 +18,7 @@ mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
 mod listeners; // Catch-alls, fallbacks, once and off.
 mod old_clients; // Protocol 3.
+mod peers; // What others get wrong.
 mod polling; // The same without WebSocket.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

@@ -235,6 +235,30 @@ async fn what_a_parent_emits_reaches_all_its_children_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn what_is_done_through_a_parent_is_done_to_the_sockets_of_all_its_children() {
+    let (log, mut seen) = notes();
+    let (host, tenants) = host_with_tenants().await;
+    tenants.on_room(move |event| {
+        if let sockeye::RoomEvent::Joined { room, .. } = event
+            && room.as_str() == "room"
+        {
+            log.note(room);
+        }
+    });
+    tenants.middleware(async |socket: Socket| socket.set_user("42"));
+    let (mut one, mut two) = (host.open().await, host.open().await);
+    one.join("/tenant-1").await;
+    two.join("/tenant-2").await;
+    tenants.sockets_join("room");
+    seen.expect("room").await;
+    seen.expect("room").await;
+    assert_eq!((tenants.fetch_sockets().await.len(), tenants.to("room").sockets().len()), (2, 2));
+    tenants.user("42").emit("e", 1).unwrap();
+    one.expect(r#"42/tenant-1,["e",1]"#).await;
+    two.expect(r#"42/tenant-2,["e",1]"#).await;
+}
+
+#[tokio::test]
 async fn a_name_asked_for_that_a_pattern_matches_is_a_child_and_stays() {
     let (host, tenants) = host_with_tenants().await;
     tenants.on("e", async || "parent's");

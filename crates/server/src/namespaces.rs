@@ -126,3 +126,79 @@ impl ServerInner {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::Server;
+
+    const THREADS: usize = 4;
+
+    fn server_with_parent() -> (Server, Arc<Parent>) {
+        let io = Server::builder().build().unwrap();
+        io.of_pattern("^/x").unwrap();
+        let parent = io.inner().namespaces.parents()[0].clone();
+        (io, parent)
+    }
+
+    #[test]
+    fn all_who_enter_at_once_enter_one_namespace_which_is_told_of_once() {
+        let (io, parent) = server_with_parent();
+        let told = Arc::new(AtomicUsize::new(0));
+        let counted = told.clone();
+        io.on_namespace(move |_| _ = counted.fetch_add(1, Ordering::Relaxed));
+        for round in 0..500 {
+            let (name, barrier) = (format!("/x{round}"), Barrier::new(THREADS));
+            let enter = || {
+                barrier.wait();
+                io.inner().enter(&name, Some(&parent)).unwrap()
+            };
+            let entered: Vec<Namespace> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(enter)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(entered.windows(2).all(|two| two[0] == two[1]));
+            assert_eq!(told.load(Ordering::Relaxed), round + 1);
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_is_over_is_not_entered_though_it_has_not_been_removed_yet() {
+        let (io, parent) = server_with_parent();
+        let server = io.inner();
+        let over = |name| {
+            let namespace = server.enter(name, Some(&parent)).unwrap();
+            assert!(namespace.holds().release());
+            namespace
+        };
+        let (first, other) = (over("/x1"), over("/x2"));
+        let second = server.enter("/x1", Some(&parent)).unwrap();
+        assert!(second != first && server.of("/x2") != other);
+        // Who removes the first comes too late, and does not hit the second.
+        server.namespaces.remove(&first);
+        assert!(server.namespaces.get("/x1") == Some(second));
+    }
+
+    #[test]
+    fn what_somebody_is_in_is_the_namespace_of_that_name_whoever_leaves() {
+        let (io, parent) = server_with_parent();
+        let server = io.inner();
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        let namespace = server.enter("/x", Some(&parent)).unwrap();
+                        assert!(server.namespaces.get("/x") == Some(namespace.clone()));
+                        namespace.release();
+                    }
+                });
+            }
+        });
+        assert!(server.namespaces.get("/x").is_none());
+        assert!(server.of("/x") == server.enter("/x", None).unwrap());
+    }
+}

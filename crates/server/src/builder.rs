@@ -10,6 +10,7 @@ use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
 use crate::namespaces::EmptyNamespaces;
+use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
 
@@ -28,6 +29,7 @@ pub struct ServerBuilder {
     max_pending_acks: usize,
     max_suspended: usize,
     max_waiting_bytes: usize,
+    recovery: Option<Recovery>,
     state: Extensions,
 }
 
@@ -46,6 +48,7 @@ impl Default for ServerBuilder {
             max_pending_acks: 4096,
             max_suspended: 256,
             max_waiting_bytes: 1 << 20,
+            recovery: None,
             state: Extensions::default(),
         }
     }
@@ -171,6 +174,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets clients that lost their connection come back to what they had and missed. Default: off, as in Node's server.
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
     /// A value that all handlers share through the extractor [`State<T>`](crate::State), one of each type.
     pub fn state<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
         self.state.insert(value);
@@ -192,6 +201,7 @@ impl ServerBuilder {
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,
             max_waiting_bytes: self.max_waiting_bytes,
+            recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),

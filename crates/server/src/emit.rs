@@ -3,9 +3,11 @@
 use std::slice;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
+use sockeye_protocol::Limits;
 use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
@@ -133,14 +135,26 @@ impl Broadcast {
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         check_name(event)?;
-        for namespace in self.namespace.family() {
-            let frames = encode(&namespace, event, &arguments, None)?;
+        self.namespace.family().iter().try_for_each(|namespace| self.emit_in(namespace, event, &arguments))
+    }
+
+    fn emit_in(&self, namespace: &Namespace, event: &str, arguments: &impl ToArguments) -> Result<(), EmitError> {
+        let kept = self.options.guarantee == Guarantee::Reliable;
+        let targets = if let Some(keeper) = namespace.keeper().filter(|_| kept) {
+            let select = |selection: &Selection| namespace.targets(selection);
+            let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
+                encode_event(out, namespace.name(), None, event, arguments, attachments, limits)
+            };
+            keeper.emit(namespace, self.selection.clone(), select, encode, self.options)?
+        } else {
+            let frames = encode(namespace, event, arguments, None)?;
             let targets = namespace.targets(&self.selection);
-            outgoing::tell(&namespace, &targets, event, &arguments);
-            for socket in targets {
+            for socket in &targets {
                 socket.connection().send(&frames, self.options);
             }
-        }
+            targets
+        };
+        outgoing::tell(namespace, &targets, event, arguments);
         Ok(())
     }
 
@@ -305,17 +319,27 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        socket.wire().write(
-            |out, attachments, limits| {
-                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
-            },
-            |packet| {
-                if socket.may_send() {
-                    outgoing::tell(socket.namespace_ref(), slice::from_ref(socket), event, arguments);
-                    packet.send(socket.connection(), self.options);
-                }
-            },
-        )?;
+        let namespace = socket.namespace_ref();
+        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
+            encode_event(out, namespace.name(), id, event, arguments, attachments, limits)
+        };
+        let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
+        if let Some(keeper) = namespace.keeper().filter(|_| kept) {
+            let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
+            let sent = keeper.emit(namespace, Selection::all().to(socket.id()), target, encode, self.options)?;
+            outgoing::tell(namespace, &sent, event, arguments);
+            return Ok(());
+        }
+        let sent = socket.wire().write(encode, |packet| {
+            let sends = socket.may_send();
+            if sends {
+                packet.send(socket.connection(), self.options);
+            }
+            sends
+        })?;
+        if sent {
+            outgoing::tell(namespace, slice::from_ref(socket), event, arguments);
+        }
         Ok(())
     }
 }

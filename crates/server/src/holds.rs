@@ -2,7 +2,8 @@
 
 use parking_lot::Mutex;
 
-/// Who needs a namespace: its sockets, those that are connecting, and the program, if it asked for it by name.
+/// Who needs a namespace: its sockets, those that are connecting or may be [recovered](crate::recovery), and the program,
+/// if it asked for it by name.
 ///
 /// Once nobody does, it is over for good: it can't be taken again, and its name is free for another one.
 #[derive(Debug, Default)]

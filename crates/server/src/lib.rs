@@ -53,6 +53,7 @@ mod namespace; // A namespace.
 mod namespaces; // All of them.
 mod outgoing; // What is emitted, for those who listen.
 mod parent; // Namespaces made on demand.
+mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
@@ -74,11 +75,12 @@ pub use namespace::Namespace;
 pub use namespaces::EmptyNamespaces;
 pub use outgoing::Outgoing;
 pub use parent::{Approval, InvalidPattern};
+pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::{
-    Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
 };
 pub use sockeye_protocol::socket::{ToArguments, Value};

@@ -99,7 +99,7 @@ impl Namespace {
         self
     }
 
-    /// Calls `listener` for every event that is emitted to a socket of this namespace, just before it is sent.
+    /// Calls `listener` for every event that is emitted to a socket of this namespace, as soon as it is on its way.
     ///
     /// A broadcast calls it once for each socket that it goes to. Answers to events are no events. It runs within the
     /// emit, and should not block.

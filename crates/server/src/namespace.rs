@@ -15,6 +15,7 @@ use crate::emit::{Broadcast, EmitError};
 use crate::handlers::Handlers;
 use crate::holds::Holds;
 use crate::namespaces::EmptyNamespaces;
+use crate::recovery::Keeper;
 use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
@@ -45,6 +46,8 @@ pub(crate) struct NamespaceInner {
     watch: RoomWatch,
     pub(crate) handlers: Handlers,
     ack_ids: AckIds,
+    /// What is kept for clients that come back, if that is wanted.
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// How a namespace came to be.
@@ -72,7 +75,9 @@ impl Namespace {
         if !matches!(kind, Kind::Child(_)) || settings.empty_namespaces == EmptyNamespaces::Kept {
             holds.keep();
         }
+        let recovery = settings.recovery.as_ref();
         Self(Arc::new(NamespaceInner {
+            keeper: recovery.map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice)),
             name: name.into(),
             kind,
             server: Arc::downgrade(server),
@@ -125,6 +130,14 @@ impl Namespace {
         }
     }
 
+    pub(crate) fn downgrade(&self) -> Weak<NamespaceInner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn from_inner(inner: Arc<NamespaceInner>) -> Self {
+        Self(inner)
+    }
+
     /// The namespaces it stands for: itself, or the children of a parent.
     pub(crate) fn family(&self) -> SmallVec<[Self; 1]> {
         match (&self.0.kind, self.0.server.upgrade()) {
@@ -136,6 +149,10 @@ impl Namespace {
 
     pub(crate) fn wire(&self) -> &Wire {
         &self.0.settings.wire
+    }
+
+    pub(crate) fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.0.keeper.as_ref()
     }
 
     pub(crate) fn ack_ids(&self) -> &AckIds {

@@ -12,7 +12,7 @@ use crate::handlers::Handlers;
 use crate::namespace::Namespace;
 use crate::socket::Socket;
 
-/// An event that is about to be sent to a socket. See [`Namespace::on_any_outgoing`].
+/// An event that is on its way to a socket. See [`Namespace::on_any_outgoing`].
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
     socket: &'a Socket,
@@ -50,7 +50,7 @@ impl Outgoing<'_> {
     }
 }
 
-/// Tells the listeners that the event goes to these sockets of the namespace. Where nobody listens nothing is done.
+/// Tells the listeners that the event is on its way to these sockets of the namespace. Where nobody listens nothing is done.
 pub(crate) fn tell(namespace: &Namespace, sockets: &[Socket], event: &str, arguments: &impl ToArguments) {
     let inner = namespace.inner();
     let shared = inner.handlers.load();

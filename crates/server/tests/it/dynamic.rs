@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use sockeye::{ConnectError, EmptyNamespaces, Namespace, Server, Socket, State};
+use sockeye::{ConnectError, EmptyNamespaces, Namespace, Recovery, Server, Socket, State};
 
 use crate::support::{Gate, Host, Notes, builder, notes, until, within};
 
@@ -477,4 +478,38 @@ async fn clients_that_come_and_go_at_once_always_find_a_namespace_that_lives() {
     });
     within("all visits", futures_util::future::join_all(visits)).await;
     assert_eq!(parent.socket_count(), 0);
+}
+
+#[tokio::test]
+async fn a_namespace_stays_as_long_as_somebody_may_come_back_to_it() {
+    let (log, mut seen) = notes();
+    let recovery = Recovery::default().max_disconnection(Duration::from_secs(1));
+    let host = Host::plain(builder().recovery(recovery)).await;
+    let tenants = host.io.of_pattern("^/tenant-").unwrap();
+    note_namespaces(&host.io, log);
+    let mut client = host.open().await;
+    client.send("40/tenant-1,").await;
+    let welcome = client.text().await;
+    client.abort();
+    until("the socket has gone", || tenants.socket_count() == 0).await;
+    tenants.emit("meanwhile", 1).unwrap();
+    let mut client = host.open().await;
+    let (_, pid) = welcome.split_once(r#""pid":""#).unwrap();
+    client.send(&format!(r#"40/tenant-1,{{"pid":"{pid}"#)).await;
+    assert!(client.text().await.starts_with(r#"42/tenant-1,["meanwhile",1,"#));
+    assert_eq!(client.text().await, welcome);
+    seen.expect("/tenant-1").await;
+    client.abort();
+    // Nobody comes back in time: whoever comes next finds a new one.
+    let joined = async {
+        while seen.so_far().is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut client = host.open().await;
+            client.send("40/tenant-1,").await;
+            client.text().await;
+            client.send("41/tenant-1,").await;
+            client.settle().await;
+        }
+    };
+    within("a new one", joined).await;
 }

@@ -79,9 +79,9 @@ async fn outgoing_attachments_can_be_read_kept_and_sent_on() {
     let mut client = host.join().await;
     client.join("/copies").await;
     host.io.emit("e", (Bytes::from_static(b"bytes"), "x")).unwrap();
-    client.expect(r#"451-/copies,["e",{"_placeholder":true,"num":0},"x"]"#).await;
-    client.expect_binary(b"bytes").await;
     client.expect(r#"451-["e",{"_placeholder":true,"num":0},"x"]"#).await;
+    client.expect_binary(b"bytes").await;
+    client.expect(r#"451-/copies,["e",{"_placeholder":true,"num":0},"x"]"#).await;
     client.expect_binary(b"bytes").await;
 }
 

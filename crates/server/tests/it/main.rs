@@ -20,5 +20,6 @@ mod listeners; // Catch-alls, fallbacks, once and off.
 mod old_clients; // Protocol 3.
 mod peers; // What others get wrong.
 mod polling; // The same without WebSocket.
+mod recovery; // Clients that come back.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sockeye_protocol::engine::{Open, Packet, PeerEncoding, Protocol, Session, Transport};
+use sockeye_protocol::engine::{
+    BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
+};
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::close::{CloseCause, Closed};
 use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
+use crate::cors::Cors;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::{Acceptor, Delivery};
@@ -49,6 +52,7 @@ pub(crate) struct Shared {
 
 /// What a new session is to be.
 pub(crate) struct Opening {
+    pub(crate) id: SessionId,
     pub(crate) protocol: Protocol,
     pub(crate) peer: PeerEncoding,
     pub(crate) handshake: Handshake,
@@ -109,6 +113,11 @@ impl Engine {
         self.0.closing.load(Ordering::Relaxed)
     }
 
+    /// Who may read the answers, for those that are given under the engine's path but not by [`handle`](Self::handle).
+    pub fn cors(&self) -> Option<&Cors> {
+        self.0.config.cors.as_ref()
+    }
+
     /// Is cancelled when no more connections are to be accepted.
     pub fn stop_listening(&self) -> &CancellationToken {
         &self.0.stop_listening
@@ -141,17 +150,23 @@ impl Engine {
     }
 
     /// Opens a session.
-    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Connection {
-        let Opening { protocol, peer, handshake } = opening;
+    ///
+    /// # Errors
+    /// The refusal of an id that another session has.
+    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Result<Connection, Refusal> {
+        let Opening { id, protocol, peer, handshake } = opening;
         let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
-        let connection = Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
-        self.0.sessions.insert(connection.clone());
+        let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
+        if !self.0.sessions.insert(&connection) {
+            tracing::error!("a session id was made twice");
+            return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
-        connection
+        Ok(connection)
     }
 
     pub(crate) fn open_packet(&self, connection: &Connection, transport: Transport) -> Packet<'static> {
@@ -191,7 +206,7 @@ impl Engine {
         if let Some(address) = socket.address {
             opening.handshake.set_address(address);
         }
-        let connection = self.open(opening, Transport::WebSocket);
+        let Ok(connection) = self.open(opening, Transport::WebSocket) else { return };
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
         self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
@@ -291,7 +306,8 @@ mod tests {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
-        let connection = engine.open(Opening { protocol, peer, handshake }, Transport::Polling);
+        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake };
+        let connection = engine.open(opening, Transport::Polling).unwrap();
         for _ in 0..20 {
             let attempt = connection.begin_upgrade().unwrap();
             connection.upgrade_failed(attempt);

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
+mod admission;
 mod bounds;
 mod closing;
 mod handshake;
+mod headers;
 mod heartbeat;
 mod polling;
 mod refusals;

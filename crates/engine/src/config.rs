@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sockeye_protocol::engine::{Protocol, Timing, Transport};
 
+use crate::compression::HttpCompression;
 use crate::cookie::Cookie;
 use crate::cors::Cors;
 use crate::hooks::Hooks;
@@ -26,6 +27,7 @@ pub struct EngineConfig {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) cookie: Option<Cookie>,
     pub(crate) hooks: Hooks,
+    pub(crate) http_compression: HttpCompression,
 }
 
 /// What one connection may have waiting to be sent.
@@ -130,6 +132,7 @@ impl Default for EngineConfig {
             allowed_origins: AllowedOrigins::All,
             cookie: None,
             hooks: Hooks::default(),
+            http_compression: HttpCompression::default(),
         }
     }
 }
@@ -277,6 +280,16 @@ impl EngineConfig {
     #[must_use]
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.cookie = Some(cookie);
+        self
+    }
+
+    /// Whether the answers to polls are compressed. Default: those of 1,024 bytes and more, as in Node's server.
+    ///
+    /// Gzip, deflate or brotli, by the client's `Accept-Encoding`. Only answers with at least one message that
+    /// [may be](crate::Compression) compressed are.
+    #[must_use]
+    pub fn http_compression(mut self, compression: HttpCompression) -> Self {
+        self.http_compression = compression;
         self
     }
 

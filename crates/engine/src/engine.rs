@@ -1,21 +1,26 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sockeye_protocol::engine::{
     BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
+use crate::compression::{Coding, MOST_IN_PLACE};
 use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
 use crate::cors::Cors;
@@ -44,10 +49,24 @@ pub(crate) struct Shared {
     home: OnceLock<Handle>,
     /// No new sessions.
     closing: AtomicBool,
+    /// Bodies that are compressed aside at the same time are no more than there are cores.
+    compressors: Semaphore,
     /// Ends accepting.
     stop_listening: CancellationToken,
     /// Ends whatever still runs.
     pub(crate) abort: CancellationToken,
+}
+
+impl Shared {
+    /// See [`Engine::spawn`].
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let future = self.abort.clone().run_until_cancelled_owned(future);
+        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.home.get().cloned()) {
+            self.tasks.spawn_on(future, &runtime);
+        } else {
+            tracing::error!("no runtime to run a task on: it is dropped");
+        }
+    }
 }
 
 /// What a new session is to be.
@@ -91,6 +110,7 @@ impl Engine {
             workers: TaskTracker::new(),
             home: OnceLock::new(),
             closing: AtomicBool::new(false),
+            compressors: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)),
             stop_listening: CancellationToken::new(),
             abort: CancellationToken::new(),
         })))
@@ -127,12 +147,16 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let future = self.0.abort.clone().run_until_cancelled_owned(future);
-        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
-            self.0.tasks.spawn_on(future, &runtime);
-        } else {
-            tracing::error!("no runtime to run a task on: it is dropped");
+        self.0.spawn(future);
+    }
+
+    /// Compresses a body, a long one on a thread that may take its time. None if that has failed.
+    pub(crate) async fn compress(&self, coding: Coding, body: Bytes) -> Option<Bytes> {
+        if body.len() <= MOST_IN_PLACE {
+            return coding.encode(&body).ok();
         }
+        let _turn = self.0.compressors.acquire().await.ok()?;
+        self.0.tasks.spawn_blocking(move || coding.encode(&body).ok()).await.ok()?
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.

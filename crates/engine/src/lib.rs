@@ -53,8 +53,10 @@
 //! [`Receiver`], in order and never twice at once. What is sent goes into the connection's outbox as complete frames
 //! and is written once at the end of the event loop's turn.
 
+mod answer; // The answers to polling requests.
 mod body; // The body of an answer.
 mod close; // Why a connection ended.
+mod compression; // Which answers are compressed, and how.
 mod config; // What can be set.
 mod connection; // The handle to a connection.
 mod cookie; // The cookie for load balancers.
@@ -71,7 +73,9 @@ mod listen; // Event loops that accept connections.
 mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
-mod polling; // The polling transport.
+mod polling; // The polling transport's way out.
+mod posting; // The polling transport's way in.
+mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
 mod upgrade; // From a request to a WebSocket.
@@ -79,8 +83,9 @@ mod worker; // Writes and deadlines of one event loop.
 
 pub use body::Body;
 pub use close::{CloseCause, Closed};
+pub use compression::HttpCompression;
 pub use config::{Clients, ConfigError, EngineConfig, TrailingSlash, Upgrades};
-pub use connection::{Connection, Guarantee};
+pub use connection::Connection;
 pub use cookie::{Cookie, SameSite};
 pub use cors::Cors;
 pub use engine::{Drain, Engine};
@@ -89,4 +94,5 @@ pub use handshake::{Handshake, PeerAddress, Secure};
 pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+pub use sending::{Compression, Guarantee, SendOptions};
 pub use sockeye_protocol::engine::{CloseReason, InvalidSessionId, Message, Protocol, SessionId, Transport};

@@ -8,12 +8,15 @@ use sockeye_protocol::engine::{
     BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify, verify_protocol,
 };
 
+use crate::answer::{Answer, Form, empty};
 use crate::body::Body;
 use crate::config::{EngineConfig, TrailingSlash};
 use crate::engine::{Engine, Opening};
 use crate::handshake::Handshake;
 use crate::hooks::HandshakeRequest;
-use crate::polling::{self, PollRequest};
+use crate::polling::PollRequest;
+use crate::posting::post;
+use crate::sending::Compression;
 use crate::sessions::Sessions;
 use crate::upgrade;
 
@@ -67,14 +70,14 @@ impl Engine {
     {
         let intent = self.verify(asked)?;
         if self.is_closing() && matches!(intent, Intent::Open { .. }) {
-            return Ok(polling::empty(StatusCode::SERVICE_UNAVAILABLE));
+            return Ok(empty(StatusCode::SERVICE_UNAVAILABLE));
         }
         if let Some(shown) = asked.shown.as_ref().filter(|_| asked.query.sid.is_none()) {
             self.config().hooks.allow(shown).await?;
         }
         match (intent, on_upgrade) {
             (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(asked).await,
-            (Intent::Continue(sid), None) => self.poll_or_post(&sid, &asked.head, body).await,
+            (Intent::Continue(sid), None) => self.poll_or_post(&sid, asked, body).await,
             (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
                 self.open_websocket(asked, on_upgrade).await
             }
@@ -146,7 +149,9 @@ impl Engine {
     async fn open_polling(&self, asked: &Asked) -> Result<Response<Body>, Refusal> {
         let connection = self.open(self.opening(asked).await?, Transport::Polling)?;
         let open = self.open_packet(&connection, Transport::Polling);
-        let mut response = polling::first(&connection, open);
+        let open = std::iter::once(open);
+        let answer = Answer::new(&connection, Form::of(&asked.query), open, Compression::Allowed);
+        let mut response = answer.into_response(self, &asked.head.headers, &asked.query).await;
         if let Some(cookie) = self.config().cookie.as_ref().and_then(|cookie| cookie.header(&connection.id())) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -154,20 +159,22 @@ impl Engine {
         Ok(response)
     }
 
-    async fn poll_or_post<B>(&self, sid: &SessionId, head: &Parts, body: B) -> Result<Response<Body>, Refusal>
+    async fn poll_or_post<B>(&self, sid: &SessionId, asked: &Asked, body: B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let connection = self.sessions().get(sid).ok_or(Refusal::UnknownSession)?;
+        let Asked { head, query, .. } = asked;
+        let form = Form::of(query);
         match head.method {
-            Method::GET => match PollRequest::begin(connection) {
-                Ok(poll) => Ok(poll.await),
+            Method::GET => match PollRequest::begin(connection, form) {
+                Ok(poll) => Ok(poll.await.into_response(self, &head.headers, query).await),
                 Err(response) => Ok(response),
             },
             // It is known only for its last poll.
             Method::POST if !connection.is_open() => Err(Refusal::UnknownSession),
-            Method::POST => Ok(polling::post(connection, &head.headers, body).await),
-            _ => Ok(polling::empty(StatusCode::INTERNAL_SERVER_ERROR)),
+            Method::POST => Ok(post(connection, form, &head.headers, body).await),
+            _ => Ok(empty(StatusCode::INTERNAL_SERVER_ERROR)),
         }
     }
 

@@ -8,14 +8,15 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use sockeye_engine::{
-    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, SessionId, TrailingSlash, Transport,
-    Upgrades,
+    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, SessionId,
+    TrailingSlash, Transport, Upgrades,
 };
 use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
 use crate::server::{Server, Settings};
+use crate::wire::Wire;
 
 /// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
 #[must_use = "a builder does nothing before `build`"]
@@ -107,6 +108,10 @@ impl ServerBuilder {
         /// # Ok::<(), sockeye::ConfigError>(())
         /// ```
         cors: Cors
+        /// Whether the answers to polls are compressed. Default: those of 1,024 bytes and more, as in Node's server.
+        ///
+        /// Gzip, deflate or brotli, by the client's `Accept-Encoding`.
+        http_compression: HttpCompression
         /// Sets a cookie for load balancers with the first answer of a polling client. Default: none.
         cookie: Cookie
     }
@@ -272,6 +277,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, ConfigError> {
         let settings = Settings {
             limits: self.limits,
+            wire: Wire::new(self.limits),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             max_rooms: self.max_rooms,

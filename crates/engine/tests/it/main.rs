@@ -5,9 +5,12 @@
 mod admission;
 mod bounds;
 mod closing;
+mod compression;
 mod handshake;
 mod headers;
 mod heartbeat;
+mod http2;
+mod jsonp;
 mod polling;
 mod refusals;
 mod support;

@@ -12,6 +12,7 @@ use sockeye_client_dist::{MISSING_HINT, bundle};
 use sockeye_engine::Body as EngineBody;
 
 use crate::handler::BoxError;
+use crate::peer;
 use crate::server::Server;
 
 /// Answers Socket.IO's requests and lets all others pass to the service behind it.
@@ -100,9 +101,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let engine = self.server.inner().engine();
         if engine.owns(request.uri().path()) {
+            peer::note_address(request.extensions_mut());
             let engine = engine.clone();
             return Box::pin(async move { Ok(engine.handle(request).await.map(Body::own)) });
         }

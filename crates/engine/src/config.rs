@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sockeye_protocol::engine::{Protocol, Timing, Transport};
 
+use crate::deflate::PerMessageDeflate;
+
 /// How an engine behaves. The defaults are those of Node's server, save that protocol 3 clients are accepted.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -16,6 +18,7 @@ pub struct EngineConfig {
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    pub(crate) per_message_deflate: Option<PerMessageDeflate>,
 }
 
 /// What one connection may have waiting to be sent.
@@ -48,6 +51,12 @@ pub enum ConfigError {
     /// No transport is left.
     #[error("`transports` is empty: expected polling, websocket or both")]
     NoTransport,
+    /// No level of compression.
+    #[error("`per_message_deflate` has the level {found}: expected 1 (fast) to 9 (small)")]
+    DeflateLevel {
+        /// The level given.
+        found: u8,
+    },
     /// The marks of the outbox are in the wrong order.
     #[error("`outbox_limit` ({hard} bytes) is below `outbox_mark` ({soft} bytes): expected at least as much")]
     OutboxMarks {
@@ -70,6 +79,7 @@ impl Default for EngineConfig {
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
+            per_message_deflate: None,
         }
     }
 }
@@ -177,6 +187,13 @@ impl EngineConfig {
         self
     }
 
+    /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+    #[must_use]
+    pub fn per_message_deflate(mut self, deflate: PerMessageDeflate) -> Self {
+        self.per_message_deflate = Some(deflate);
+        self
+    }
+
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
@@ -198,6 +215,7 @@ impl EngineConfig {
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
         }
+        self.per_message_deflate.map_or(Ok(()), PerMessageDeflate::check)?;
         let OutboxLimits { soft, hard, .. } = self.outbox;
         if hard < soft {
             return Err(ConfigError::OutboxMarks { soft, hard });
@@ -255,6 +273,8 @@ mod tests {
         assert!(error(EngineConfig::default().ping_interval(Duration::ZERO)).starts_with("`ping_interval` is zero"));
         assert!(error(EngineConfig::default().max_payload(0)).starts_with("`max_payload` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
+        let deflate = PerMessageDeflate::default().level(10);
+        assert!(error(EngineConfig::default().per_message_deflate(deflate)).contains("has the level 10: expected 1"));
         assert!(error(EngineConfig::default().outbox_limit(1)).starts_with("`outbox_limit` (1 bytes)"));
     }
 }

@@ -57,6 +57,7 @@ mod body; // The body of an answer.
 mod close; // Why a connection ended.
 mod config; // What can be set.
 mod connection; // The handle to a connection.
+mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
@@ -78,6 +79,7 @@ pub use body::Body;
 pub use close::{CloseCause, Closed};
 pub use config::{Clients, ConfigError, EngineConfig, Upgrades};
 pub use connection::Connection;
+pub use deflate::PerMessageDeflate;
 pub use engine::{Drain, Engine};
 pub use frames::Frames;
 pub use handshake::{Handshake, PeerAddress, Secure};

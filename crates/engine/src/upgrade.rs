@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::handshake;
 use tokio::net::TcpStream;
 
@@ -19,6 +20,15 @@ pub(crate) struct Socket {
     /// What the client sent right behind its request.
     pub(crate) first: Bytes,
     pub(crate) address: Option<SocketAddr>,
+    /// How messages are compressed on it, if that has been agreed on.
+    pub(crate) deflate: Option<Deflate>,
+}
+
+impl Socket {
+    pub(crate) fn with_deflate(mut self, deflate: Option<Deflate>) -> Self {
+        self.deflate = deflate;
+        self
+    }
 }
 
 /// The answer that turns the connection into a WebSocket.
@@ -63,7 +73,9 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     };
     match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
-        Err(upgraded) => Socket { io: split_stream(TokioIo::new(upgraded)), first: Bytes::new(), address: None },
+        Err(upgraded) => {
+            Socket { io: split_stream(TokioIo::new(upgraded)), first: Bytes::new(), address: None, deflate: None }
+        }
     }
 }
 
@@ -71,5 +83,5 @@ fn plain(stream: TcpStream, first: Bytes) -> Socket {
     // Frames are whole messages; waiting for more of them would only delay them.
     let _ = stream.set_nodelay(true);
     let address = stream.peer_addr().ok();
-    Socket { io: split_tcp(stream), first, address }
+    Socket { io: split_tcp(stream), first, address, deflate: None }
 }

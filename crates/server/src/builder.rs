@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use sockeye_engine::{Clients, ConfigError, EngineConfig, Transport, Upgrades};
+use sockeye_engine::{Clients, ConfigError, EngineConfig, PerMessageDeflate, Transport, Upgrades};
 use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
@@ -87,6 +87,18 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+        ///
+        /// It saves traffic and costs time; without it a broadcast is not even copied. [`compress`](crate::Broadcast::compress)
+        /// excepts single events.
+        ///
+        /// ```
+        /// use sockeye::{PerMessageDeflate, Server};
+        ///
+        /// let io = Server::builder().per_message_deflate(PerMessageDeflate::default()).build()?;
+        /// # Ok::<(), sockeye::ConfigError>(())
+        /// ```
+        per_message_deflate: PerMessageDeflate
     }
 
     /// The most bytes that one message or request body may have, on every transport. Default: 1,000,000.

@@ -63,6 +63,7 @@ pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};
 pub use sockeye_engine::{
-    Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
+    Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, PerMessageDeflate, Protocol, Secure, Transport,
+    Upgrades,
 };
 pub use sockeye_protocol::socket::{ToArguments, Value};

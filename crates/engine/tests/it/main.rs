@@ -4,6 +4,7 @@
 
 mod bounds;
 mod closing;
+mod deflate;
 mod handshake;
 mod heartbeat;
 mod polling;

@@ -23,7 +23,7 @@ use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
 use crate::outbox::Outbox;
-use crate::sending::{Compression, SendOptions};
+use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
 
 /// How long a session that was closed between two polls waits for the next one, to tell the client.

@@ -18,6 +18,9 @@ pub struct EngineConfig {
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    /// Of use only with the feature `tls`.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "a feature may not change what can be set"))]
+    pub(crate) tls_handshake_timeout: Duration,
     pub(crate) per_message_deflate: Option<PerMessageDeflate>,
 }
 
@@ -79,6 +82,7 @@ impl Default for EngineConfig {
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
+            tls_handshake_timeout: Duration::from_secs(10),
             per_message_deflate: None,
         }
     }
@@ -187,6 +191,15 @@ impl EngineConfig {
         self
     }
 
+    /// How long the TLS handshake of a connection may take, where the engine
+    #[cfg_attr(feature = "tls", doc = "[listens with TLS](crate::Engine::listen_tls). Default: 10 s.")]
+    #[cfg_attr(not(feature = "tls"), doc = "listens with TLS, which takes the feature `tls`. Default: 10 s.")]
+    #[must_use]
+    pub fn tls_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.tls_handshake_timeout = timeout;
+        self
+    }
+
     /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
     #[must_use]
     pub fn per_message_deflate(mut self, deflate: PerMessageDeflate) -> Self {
@@ -205,6 +218,7 @@ impl EngineConfig {
             ("ping_timeout", self.timing.ping_timeout),
             ("upgrade_timeout", self.timing.upgrade_timeout),
             ("head_timeout", self.head_timeout),
+            ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
         if let Some((setting, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
             return Err(ConfigError::Zero { setting });

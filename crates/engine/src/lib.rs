@@ -72,6 +72,8 @@ mod polling; // The polling transport.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
+#[cfg(feature = "tls")]
+mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.
 mod worker; // Writes and deadlines of one event loop.
 
@@ -85,5 +87,7 @@ pub use frames::Frames;
 pub use handshake::{Handshake, PeerAddress, Secure};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};
 pub use sockeye_protocol::engine::{CloseReason, Message, Protocol, SessionId, Transport};

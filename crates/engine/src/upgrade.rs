@@ -11,7 +11,7 @@ use sockeye_websocket::handshake;
 use tokio::net::TcpStream;
 
 use crate::body::Body;
-use crate::io::{Reader, Writer, split_stream, split_tcp};
+use crate::io::{Reader, Stream, Writer, split_stream, split_tcp};
 use crate::patience::Patient;
 
 /// A byte stream taken from the HTTP server.
@@ -63,8 +63,12 @@ pub(crate) fn refused(message: &str) -> Response<Body> {
 ///
 /// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
 pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
-    let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
         Ok(parts) => return plain(parts.io.into_inner().into_stream(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<Box<dyn Stream>>>>() {
+        Ok(parts) => return other(parts.io.into_inner().into_stream(), parts.read_buf),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -73,9 +77,7 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     };
     match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
-        Err(upgraded) => {
-            Socket { io: split_stream(TokioIo::new(upgraded)), first: Bytes::new(), address: None, deflate: None }
-        }
+        Err(upgraded) => other(Box::new(TokioIo::new(upgraded)), Bytes::new()),
     }
 }
 
@@ -84,4 +86,9 @@ fn plain(stream: TcpStream, first: Bytes) -> Socket {
     let _ = stream.set_nodelay(true);
     let address = stream.peer_addr().ok();
     Socket { io: split_tcp(stream), first, address, deflate: None }
+}
+
+/// TLS, or what only the HTTP server knows. Whoever accepted the connection knows the address.
+fn other(stream: Box<dyn Stream>, first: Bytes) -> Socket {
+    Socket { io: split_stream(stream), first, address: None, deflate: None }
 }

@@ -88,6 +88,8 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// How long the TLS handshake of a connection may take with `listen_tls`. Default: 10 s.
+        tls_handshake_timeout: Duration
         /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
         ///
         /// It saves traffic and costs time; without it a broadcast is not even copied. [`compress`](crate::Broadcast::compress)

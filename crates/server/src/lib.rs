@@ -51,6 +51,8 @@ mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
+#[cfg(feature = "tls")]
+mod tls; // Listening with TLS.
 mod wire; // How packets are written.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
@@ -68,6 +70,8 @@ pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
+#[cfg(feature = "tls")]
+pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
     Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, PerMessageDeflate, Protocol, Secure, Transport,
     Upgrades,

@@ -10,5 +10,7 @@ mod heartbeat;
 mod polling;
 mod refusals;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod websocket;

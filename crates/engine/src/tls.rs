@@ -82,3 +82,27 @@ impl Entrance for Tls {
         request.insert(Secure);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::server::ResolvesServerCertUsingSni;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_beyond_the_bound_enter_when_a_handshake_has_ended() {
+        let nobody = Arc::new(ResolvesServerCertUsingSni::new());
+        let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(nobody);
+        let handshakes = Arc::new(Semaphore::new(1));
+        let entrance = Tls { acceptor: Arc::new(config).into(), timeout: Duration::from_millis(50), handshakes };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+
+        let (stream, _) = listener.accept().await.unwrap();
+        let entering = entrance.enter(stream, entrance.pass().await);
+        assert!(timeout(Duration::from_millis(10), entrance.pass()).await.is_err(), "no further one may begin");
+        assert_eq!(entering.await.map(|_| ()).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(entrance.pass().await.is_some());
+    }
+}

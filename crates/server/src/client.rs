@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use sockeye_adapter::SocketId;
 use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
 use sockeye_protocol::socket::{
-    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
+    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event,
 };
 
 use crate::ack;
@@ -18,6 +18,7 @@ use crate::dispatch;
 use crate::namespace::Namespace;
 use crate::server::ServerInner;
 use crate::socket::Socket;
+use crate::wire::Draft;
 
 /// One connection and the sockets on it.
 pub(crate) struct Client {
@@ -221,32 +222,27 @@ impl Client {
     /// Tells the client that it is in the namespace.
     pub(crate) fn welcome(&self, socket: &Socket) {
         self.connection.expire_at(None);
-        let (name, id) = (socket.namespace_name(), socket.id());
-        self.send_own(|out| {
-            if self.is_old() {
-                return ConnectAnswer::write_v3(out, name);
-            }
-            ConnectAnswer { sid: id.as_str().into(), pid: None }.write(out, name);
-        });
+        let answer = (!self.is_old()).then(|| ConnectAnswer { sid: socket.id().as_str().into(), pid: None });
+        self.send_own(socket.namespace_name(), |draft| draft.welcome(answer.as_ref()));
     }
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
-        self.send_own(|out| {
-            if self.is_old() {
-                return error.packet().write_v3(out, namespace);
-            }
-            error.packet().write(out, namespace);
+        self.send_own(namespace, |draft| match self.connection.protocol() {
+            Protocol::V3 => draft.refusal_v3(error.packet()),
+            Protocol::V4 => draft.refusal(error.packet()),
         });
     }
 
     /// Tells the client that it is in the namespace no more.
     pub(crate) fn dismiss(&self, namespace: &str) {
-        self.send_own(|out| write_head(out, PacketType::Disconnect, 0, namespace, None));
+        self.send_own(namespace, |draft| {
+            draft.disconnect();
+        });
     }
 
-    fn send_own(&self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.server.settings.wire.send_own(&self.connection, encode);
+    fn send_own(&self, namespace: &str, write: impl FnOnce(&mut Draft<'_>)) {
+        self.server.settings.wire.send_own(&self.connection, namespace, write);
     }
 
     /// The connected socket of a namespace.

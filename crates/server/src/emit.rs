@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Frames, Guarantee};
-use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
+use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
 use crate::socket::Socket;
+use crate::wire::Draft;
 
 /// Why an event could not be sent. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -160,13 +161,8 @@ impl Broadcast {
 
     fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
         check_name(event)?;
-        let frames = self.namespace.wire().write(
-            |out, attachments, limits| {
-                encode_event(out, self.namespace.name(), id, event, arguments, attachments, limits)
-            },
-            |packet| packet.frames(),
-        )?;
-        Ok(frames)
+        let (wire, name) = (self.namespace.wire(), self.namespace.name());
+        Ok(wire.write(name, |draft| draft.event(id, event, arguments), |packet| packet.frames())?)
     }
 
     /// The selected sockets.
@@ -259,16 +255,12 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        socket.wire().write(
-            |out, attachments, limits| {
-                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
-            },
-            |packet| {
-                if socket.may_send() {
-                    packet.send(socket.connection(), self.guarantee);
-                }
-            },
-        )?;
+        let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
+        socket.wire().write(socket.namespace_name(), write, |packet| {
+            if socket.may_send() {
+                packet.send(socket.connection(), self.guarantee);
+            }
+        })?;
         Ok(())
     }
 }

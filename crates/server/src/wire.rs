@@ -5,12 +5,22 @@ use std::cell::Cell;
 use bytes::Bytes;
 use sockeye_engine::{Connection, Frames, Guarantee};
 use sockeye_protocol::Limits;
-use sockeye_protocol::socket::EncodeError;
+use sockeye_protocol::socket::{
+    ConnectAnswer, ConnectError, EncodeError, PacketType, ToArguments, encode_ack, encode_event, write_head,
+};
 
 /// How the packets of a server are written.
 #[derive(Debug)]
 pub(crate) struct Wire {
     limits: Limits,
+}
+
+/// A packet that is being written. Each method writes a whole one.
+pub(crate) struct Draft<'a> {
+    text: &'a mut Vec<u8>,
+    attachments: &'a mut Vec<Bytes>,
+    namespace: &'a str,
+    limits: &'a Limits,
 }
 
 /// A packet that has been written, and can be sent.
@@ -23,7 +33,7 @@ pub(crate) struct Written<'a> {
 const MAX_SCRATCH: usize = 64 * 1024;
 
 thread_local! {
-    /// Packets are encoded here. It is taken out while in use: what is serialised may itself emit.
+    /// Packets are written here. It is taken out while in use: what is serialised may itself emit.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -32,32 +42,72 @@ impl Wire {
         Self { limits }
     }
 
-    /// Writes a packet, and hands on what can be sent to many as well as to one.
+    /// Writes a packet of this namespace, and hands on what can be sent to one or to many.
     pub(crate) fn write<R>(
         &self,
-        encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>, &Limits) -> Result<(), EncodeError>,
+        namespace: &str,
+        write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
         send: impl FnOnce(Written<'_>) -> R,
     ) -> Result<R, EncodeError> {
-        let mut text = SCRATCH.take();
+        let (mut text, mut attachments) = (SCRATCH.take(), Vec::new());
         text.clear();
-        let mut attachments = Vec::new();
-        let result = encode(&mut text, &mut attachments, &self.limits)
-            .map(|()| send(Written { text: &text, attachments: &attachments }));
+        let mut draft = Draft { text: &mut text, attachments: &mut attachments, namespace, limits: &self.limits };
+        let result = write(&mut draft).map(|()| send(Written { text: &text, attachments: &attachments }));
         if text.capacity() <= MAX_SCRATCH {
             SCRATCH.set(text);
         }
         result
     }
 
-    /// Sends a packet of the library's own: the answer to a CONNECT, or a DISCONNECT.
-    pub(crate) fn send_own(&self, connection: &Connection, encode: impl FnOnce(&mut Vec<u8>)) {
-        let encode = |out: &mut Vec<u8>, _: &mut Vec<Bytes>, _: &Limits| {
-            encode(out);
+    /// Sends a packet of the library's own, to which no user has contributed what might not be writable.
+    pub(crate) fn send_own(&self, connection: &Connection, namespace: &str, write: impl FnOnce(&mut Draft<'_>)) {
+        let write = |draft: &mut Draft<'_>| {
+            write(draft);
             Ok(())
         };
-        if let Err(error) = self.write(encode, |packet| packet.send(connection, Guarantee::Reliable)) {
+        if let Err(error) = self.write(namespace, write, |packet| packet.send(connection, Guarantee::Reliable)) {
             tracing::error!(%error, "a packet of the library's own can't be written");
         }
+    }
+}
+
+impl Draft<'_> {
+    /// An event.
+    pub(crate) fn event(
+        &mut self,
+        id: Option<u64>,
+        name: &str,
+        arguments: &(impl ToArguments + ?Sized),
+    ) -> Result<(), EncodeError> {
+        encode_event(self.text, self.namespace, id, name, arguments, self.attachments, self.limits)
+    }
+
+    /// The answer to an event.
+    pub(crate) fn ack(&mut self, id: u64, arguments: &(impl ToArguments + ?Sized)) -> Result<(), EncodeError> {
+        encode_ack(self.text, self.namespace, id, arguments, self.attachments, self.limits)
+    }
+
+    /// The namespace was joined; old clients are told nothing but that.
+    pub(crate) fn welcome(&mut self, answer: Option<&ConnectAnswer>) {
+        match answer {
+            Some(answer) => answer.write(self.text, self.namespace),
+            None => ConnectAnswer::write_v3(self.text, self.namespace),
+        }
+    }
+
+    /// The namespace was not joined.
+    pub(crate) fn refusal(&mut self, error: &ConnectError) {
+        error.write(self.text, self.namespace);
+    }
+
+    /// The namespace was not joined, in the form for old clients.
+    pub(crate) fn refusal_v3(&mut self, error: &ConnectError) {
+        error.write_v3(self.text, self.namespace);
+    }
+
+    /// The namespace was left.
+    pub(crate) fn disconnect(&mut self) {
+        write_head(self.text, PacketType::Disconnect, 0, self.namespace, None);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use memchr::memchr;
 use serde::de::IgnoredAny;
 
@@ -145,6 +147,18 @@ pub enum DecodeError {
     /// The type has attachments, but their number is missing or none.
     #[error("Illegal attachments: expected digits and `-` behind the type")]
     IllegalAttachmentCount,
+    /// A packet of another [`Parser`](super::Parser) has no type.
+    #[error("invalid packet type: expected a number 0-4")]
+    InvalidType,
+    /// A packet of another [`Parser`](super::Parser) has no namespace.
+    #[error("invalid namespace: expected a text")]
+    InvalidNamespace,
+    /// A message is not what the [`Parser`](super::Parser) reads.
+    #[error("malformed message: {reason}")]
+    Malformed {
+        /// What was found or expected.
+        reason: String,
+    },
     /// More attachments than allowed.
     #[error("too many attachments: {found} exceed `max_attachments` ({limit})")]
     TooManyAttachments {
@@ -189,6 +203,13 @@ pub enum DecodeError {
     /// Bytes came where no attachment was announced.
     #[error("got binary data when not reconstructing a packet")]
     UnexpectedBinary,
+}
+
+impl DecodeError {
+    /// A message that is not what a [`Parser`](super::Parser) reads, and why.
+    pub fn malformed(reason: impl fmt::Display) -> Self {
+        Self::Malformed { reason: reason.to_string() }
+    }
 }
 
 fn split_type(text: &str) -> Result<(PacketType, &str), DecodeError> {
@@ -241,7 +262,8 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-fn check_payload(kind: PacketType, payload: &str) -> Result<&str, DecodeError> {
+/// Sees that a payload is of the kind its type allows, and takes the white space off.
+pub(super) fn check_payload(kind: PacketType, payload: &str) -> Result<&str, DecodeError> {
     let payload = trim_json(payload);
     let between = |open: char, close: char| payload.len() > 1 && payload.starts_with(open) && payload.ends_with(close);
     let (valid, expected) = match kind {

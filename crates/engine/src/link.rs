@@ -10,6 +10,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
 use crate::io::Writer;
 use crate::outbox::Outbox;
+use crate::sending::Guarantee;
 use crate::worker::now;
 
 /// What all who touch the connection agree on, behind one short lock.
@@ -33,6 +34,8 @@ pub(crate) struct Link {
     /// The earliest time at which the worker looks at this connection anyway.
     pub(crate) watched: Option<Instant>,
     pub(crate) closed: Option<Closed>,
+    /// It is about to be closed, and takes nothing more.
+    doomed: bool,
     /// How long a session that was closed between two polls stays known, to tell the client at its next poll.
     pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
@@ -70,6 +73,8 @@ pub(crate) enum Next {
     Wake(Waker),
     WakeDriver,
     Close(Closed),
+    /// Closed by a task: who emits must not find himself in the handlers of somebody's end.
+    CloseSoon(Closed),
 }
 
 impl Link {
@@ -88,13 +93,30 @@ impl Link {
             stuck_since: None,
             watched: None,
             closed: None,
+            doomed: false,
             lingers_until: None,
             close_code: None,
         }
     }
 
+    /// What is to be done after a message was queued. Nothing of it runs code of the layer above.
+    pub(crate) fn after_message(&mut self, limits: &OutboxLimits) -> Next {
+        match self.after_push(limits) {
+            Next::Close(closed) => {
+                self.doomed = true;
+                Next::CloseSoon(closed)
+            }
+            next => next,
+        }
+    }
+
+    /// Whether a message is sent at all.
+    pub(crate) fn takes(&self, guarantee: Guarantee) -> bool {
+        self.session.is_open() && !self.doomed && (guarantee == Guarantee::Reliable || self.is_writable())
+    }
+
     /// Whether a volatile message would leave at once.
-    pub(crate) fn is_writable(&self) -> bool {
+    fn is_writable(&self) -> bool {
         self.outbox.is_empty()
             && match self.session.transport() {
                 Transport::Polling => matches!(self.poll, PendingPoll::Waiting(_)),

@@ -9,6 +9,7 @@ use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
+use crate::remote::RemoteSocket;
 use crate::socket::Socket;
 use crate::wire::Draft;
 
@@ -44,6 +45,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
     if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
 }
 
+/// What a user's yes or no is to the engine.
+fn compression(compress: bool) -> Compression {
+    if compress { Compression::Allowed } else { Compression::Never }
+}
+
 /// An event on its way to some sockets of a namespace. Each call of a method makes a new one; nothing is shared.
 ///
 /// ```
@@ -57,13 +63,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
 pub struct Broadcast {
     namespace: Namespace,
     selection: Selection,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Self {
-        Self { namespace, selection: Selection::all(), guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        let (selection, options) = (Selection::all(), SendOptions::default());
+        Self { namespace, selection, options, timeout: Some(DEFAULT_TIMEOUT) }
     }
 
     /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
@@ -90,9 +97,18 @@ impl Broadcast {
         self
     }
 
+    /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
+    ///
+    /// It is on a WebSocket for which permessage-deflate has been
+    /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
+    }
+
     /// Is dropped for every socket whose transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -117,7 +133,7 @@ impl Broadcast {
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let frames = self.encode(event, &arguments, None)?;
         for socket in self.namespace.targets(&self.selection) {
-            socket.connection().send(&frames, self.guarantee);
+            socket.connection().send(&frames, self.options);
         }
         Ok(())
     }
@@ -150,7 +166,7 @@ impl Broadcast {
         let asked = sockets.iter().map(|socket| {
             let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
             let sent = expected.map(|answer| {
-                socket.connection().send(&frames, self.guarantee);
+                socket.connection().send(&frames, self.options);
                 (id, answer)
             });
             AckFuture::new(socket.clone(), sent, self.timeout)
@@ -165,31 +181,40 @@ impl Broadcast {
         Ok(wire.write(name, |draft| draft.event(id, event, arguments), |packet| packet.frames())?)
     }
 
-    /// The selected sockets.
+    /// The selected sockets of this node.
     pub fn sockets(&self) -> Vec<Socket> {
         self.namespace.targets(&self.selection)
     }
 
-    /// Makes the selected sockets join rooms.
-    ///
-    /// # Errors
-    /// The first socket's that is in too many rooms; the others have joined.
-    pub fn join(&self, rooms: impl IntoRooms + Clone) -> Result<(), crate::JoinError> {
-        self.sockets().into_iter().map(|socket| socket.join(rooms.clone())).fold(Ok(()), Result::and)
+    /// The selected sockets of all nodes, as they are now. There are no other nodes yet.
+    #[expect(clippy::unused_async, reason = "other nodes will be asked, and waited for")]
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.sockets().iter().map(RemoteSocket::of).collect()
+    }
+
+    /// Makes the selected sockets join rooms. One that is in too many rooms stays out; that is logged.
+    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(rooms.clone()) {
+                tracing::warn!(id = %socket.id(), %error, "socket stays out of a room");
+            }
+        }
     }
 
     /// Makes the selected sockets leave rooms.
-    pub fn leave(&self, rooms: impl IntoRooms + Clone) {
+    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
         self.sockets().into_iter().for_each(|socket| socket.leave(rooms.clone()));
     }
 
-    /// Disconnects the selected sockets from this namespace.
-    pub fn disconnect(&self) {
+    /// Disconnects the selected sockets from this namespace: Node's `disconnectSockets()`.
+    ///
+    /// What was emitted to them before still arrives.
+    pub fn disconnect_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.disconnect());
     }
 
-    /// Closes the connections of the selected sockets, with all namespaces on them.
-    pub fn close(&self) {
+    /// Closes the connections of the selected sockets, with all namespaces on them: Node's `disconnectSockets(true)`.
+    pub fn close_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
     }
 }
@@ -199,18 +224,24 @@ impl Broadcast {
 #[must_use = "nothing is sent before `emit`"]
 pub struct Emit {
     socket: Socket,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Emit {
     pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket, guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        Self { socket, options: SendOptions::default(), timeout: Some(DEFAULT_TIMEOUT) }
+    }
+
+    /// Whether it may be compressed. Default: yes. See [`Broadcast::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
     }
 
     /// Is dropped if the transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -258,7 +289,7 @@ impl Emit {
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
         socket.wire().write(socket.namespace_name(), write, |packet| {
             if socket.may_send() {
-                packet.send(socket.connection(), self.guarantee);
+                packet.send(socket.connection(), self.options);
             }
         })?;
         Ok(())

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use sockeye_engine::{Connection, Frames, Guarantee};
+use sockeye_engine::{Connection, Frames, Guarantee, SendOptions};
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::{
     ConnectAnswer, ConnectError, EncodeError, PacketType, ToArguments, encode_ack, encode_event, write_head,
@@ -113,8 +113,8 @@ impl Draft<'_> {
 
 impl Written<'_> {
     /// Sends it to one connection.
-    pub(crate) fn send(&self, connection: &Connection, guarantee: Guarantee) {
-        connection.send_text(self.text, self.attachments, guarantee);
+    pub(crate) fn send(&self, connection: &Connection, options: impl Into<SendOptions>) {
+        connection.send_text(self.text, self.attachments, options);
     }
 
     /// Frames it, once for all who get it.

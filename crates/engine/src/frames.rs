@@ -12,6 +12,7 @@ use sockeye_websocket::{MAX_SERVER_HEADER, Opcode, write_header};
 /// when the first recipient needs it, at most once.
 #[derive(Debug)]
 pub struct Frames {
+    /// The frame of the text, if there is one.
     text: Bytes,
     attachments: Vec<Bytes>,
     protocol_3: OnceLock<Bytes>,
@@ -26,6 +27,11 @@ impl Frames {
         let mut frame = Vec::with_capacity(text.len() + 1 + MAX_SERVER_HEADER);
         write_text(&mut frame, text);
         Self { text: frame.into(), attachments, protocol_3: OnceLock::new(), protocol_4: OnceLock::new() }
+    }
+
+    /// Frames binary messages that follow no text. They reach a client with nothing between them.
+    pub fn binary(messages: Vec<Bytes>) -> Self {
+        Self { text: Bytes::new(), attachments: messages, protocol_3: OnceLock::new(), protocol_4: OnceLock::new() }
     }
 
     /// The frames for clients of this protocol.
@@ -83,5 +89,12 @@ mod tests {
         assert_eq!(&frames.encoded(Protocol::V4)[..], b"\x81\x0245\x82\x02\x01\x02");
         assert_eq!(&frames.encoded(Protocol::V3)[..], b"\x81\x0245\x82\x03\x04\x01\x02");
         assert_eq!(frames.encoded(Protocol::V3).as_ptr(), frames.encoded(Protocol::V3).as_ptr());
+    }
+
+    #[test]
+    fn bytes_need_no_text() {
+        let frames = Frames::binary(vec![Bytes::from_static(b"\x01\x02"), Bytes::new()]);
+        assert_eq!(&frames.encoded(Protocol::V4)[..], b"\x82\x02\x01\x02\x82\x00");
+        assert_eq!(&frames.encoded(Protocol::V3)[..], b"\x82\x03\x04\x01\x02\x82\x01\x04");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use sockeye_engine::{Clients, ConfigError, EngineConfig, Transport, Upgrades};
 use sockeye_protocol::Limits;
+use sockeye_protocol::socket::Parser;
 
 use crate::extensions::Extensions;
 use crate::server::{Server, Settings};
@@ -18,6 +20,7 @@ pub struct ServerBuilder {
     engine: EngineConfig,
     path: String,
     limits: Limits,
+    parser: Option<Arc<dyn Parser>>,
     serve_client: ServeClient,
     threads: NonZeroUsize,
     connect_timeout: Duration,
@@ -35,6 +38,7 @@ impl Default for ServerBuilder {
             engine: EngineConfig::default(),
             path: "/socket.io".to_owned(),
             limits: Limits::default(),
+            parser: None,
             serve_client: ServeClient::Yes,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             connect_timeout: Duration::from_secs(45),
@@ -100,8 +104,24 @@ impl ServerBuilder {
     }
 
     /// The most attachments that one packet may have, in either direction. Default: 10, the most that JavaScript takes.
+    ///
+    /// It is a bound of the official text; another [`parser`](Self::parser) has its own.
     pub fn max_attachments(mut self, count: usize) -> Self {
         self.limits = self.limits.with_max_attachments(count);
+        self
+    }
+
+    /// How packets are written and read. Default: the official text, which clients use unless told otherwise.
+    ///
+    /// Handlers and what they get are the same whatever the parser; clients have to use its counterpart.
+    ///
+    /// ```
+    /// // const socket = io({ parser: require("socket.io-msgpack-parser") });
+    /// let io = sockeye::Server::builder().parser(sockeye::MessagePackParser).build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn parser(mut self, parser: impl Parser) -> Self {
+        self.parser = Some(Arc::new(parser));
         self
     }
 
@@ -174,7 +194,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, ConfigError> {
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits),
+            wire: Wire::new(self.limits, self.parser),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             max_rooms: self.max_rooms,

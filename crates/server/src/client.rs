@@ -7,9 +7,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sockeye_adapter::SocketId;
 use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
-use sockeye_protocol::socket::{
-    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event,
-};
+use sockeye_protocol::socket::{Arguments, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event};
 
 use crate::ack;
 use crate::connect::{self, ConnectError};
@@ -18,7 +16,7 @@ use crate::dispatch;
 use crate::namespace::Namespace;
 use crate::server::ServerInner;
 use crate::socket::Socket;
-use crate::wire::Draft;
+use crate::wire::{Draft, Incoming};
 
 /// One connection and the sockets on it.
 pub(crate) struct Client {
@@ -38,7 +36,7 @@ struct Places {
 /// What the engine hands the messages of a connection to.
 pub(crate) struct Reader {
     client: Arc<Client>,
-    assembler: Assembler,
+    incoming: Incoming,
 }
 
 /// What a client did that ends its connection.
@@ -56,22 +54,14 @@ impl Reader {
     pub(crate) fn new(server: Arc<ServerInner>, connection: Connection) -> Self {
         let settings = &server.settings;
         connection.expire_at(Some(tokio::time::Instant::now().into_std() + settings.connect_timeout));
+        let incoming = settings.wire.incoming(connection.protocol());
         let client = Arc::new(Client { server, connection, places: Mutex::default() });
-        Self { client, assembler: Assembler::default() }
+        Self { client, incoming }
     }
 
     fn take(&mut self, message: Message<'_>) -> Result<(), Violation> {
-        match message {
-            Message::Text(text) => {
-                let limits = &self.client.server.settings.limits;
-                self.assembler.text(&text, limits)?.map_or(Ok(()), |packet| self.client.take(&packet, &[]))
-            }
-            Message::Binary(bytes) => {
-                let bytes = Bytes::from(bytes.into_owned());
-                let assembled = self.assembler.binary(bytes)?;
-                assembled.map_or(Ok(()), |whole| self.client.take(&whole.packet(), whole.attachments()))
-            }
-        }
+        let (client, limits) = (&self.client, &self.client.server.settings.limits);
+        self.incoming.receive(message, limits, |packet, attachments| client.take(packet, attachments))
     }
 }
 
@@ -90,7 +80,7 @@ impl Receiver for Reader {
     }
 
     fn closed(&mut self, closed: Closed) {
-        self.assembler.reset();
+        self.incoming.reset();
         self.client.disconnect_all(closed.into());
     }
 }

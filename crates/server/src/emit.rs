@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
-use sockeye_engine::{Frames, Guarantee};
+use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};

@@ -34,6 +34,7 @@ struct ReadMe;
 
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
@@ -51,7 +52,7 @@ mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
-mod wire; // How packets are written.
+mod wire; // How packets travel.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
@@ -71,4 +72,4 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::{
     Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
 };
-pub use sockeye_protocol::socket::{ToArguments, Value};
+pub use sockeye_protocol::socket::{MessagePackParser, ToArguments, Value};

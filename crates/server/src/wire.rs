@@ -1,18 +1,25 @@
-//! From packets to messages: the one place where a server says how its packets are written.
+//! From packets to messages and back: the one place where a server says how its packets travel.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sockeye_engine::{Connection, Frames, Guarantee, SendOptions};
+use sockeye_engine::{Connection, Frames, Guarantee, Message, Protocol, SendOptions};
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::{
-    ConnectAnswer, ConnectError, EncodeError, PacketType, ToArguments, encode_ack, encode_event, write_head,
+    Assembler, ConnectAnswer, ConnectError, DecodeError, Decoder, EncodeError, Encoded, Packet, PacketType, Parser,
+    ToArguments, decode, encode_ack, encode_event, write_head,
 };
 
-/// How the packets of a server are written.
+/// How the packets of a server travel.
+///
+/// All are written as the official text first, which costs nothing more where that is what is sent. Another parser
+/// translates what has been written, and on the way in what is about to be read.
 #[derive(Debug)]
 pub(crate) struct Wire {
     limits: Limits,
+    /// `None` for the official text.
+    parser: Option<Arc<dyn Parser>>,
 }
 
 /// A packet that is being written. Each method writes a whole one.
@@ -24,9 +31,20 @@ pub(crate) struct Draft<'a> {
 }
 
 /// A packet that has been written, and can be sent.
-pub(crate) struct Written<'a> {
-    text: &'a [u8],
-    attachments: &'a [Bytes],
+pub(crate) enum Written<'a> {
+    /// As the official text.
+    Text { text: &'a [u8], attachments: &'a [Bytes] },
+    /// By another parser.
+    Parsed(Encoded),
+}
+
+/// Reads the packets of one connection.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// As the official text.
+    Text(Assembler),
+    /// By another parser.
+    Parsed(Box<dyn Decoder>),
 }
 
 /// A buffer beyond this size is given back after use.
@@ -38,8 +56,16 @@ thread_local! {
 }
 
 impl Wire {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits }
+    pub(crate) fn new(limits: Limits, parser: Option<Arc<dyn Parser>>) -> Self {
+        Self { limits, parser }
+    }
+
+    /// Makes what reads the packets of one connection.
+    pub(crate) fn incoming(&self, protocol: Protocol) -> Incoming {
+        match &self.parser {
+            None => Incoming::Text(Assembler::default()),
+            Some(parser) => Incoming::Parsed(parser.decoder(protocol)),
+        }
     }
 
     /// Writes a packet of this namespace, and hands on what can be sent to one or to many.
@@ -51,12 +77,35 @@ impl Wire {
     ) -> Result<R, EncodeError> {
         let (mut text, mut attachments) = (SCRATCH.take(), Vec::new());
         text.clear();
-        let mut draft = Draft { text: &mut text, attachments: &mut attachments, namespace, limits: &self.limits };
-        let result = write(&mut draft).map(|()| send(Written { text: &text, attachments: &attachments }));
+        let result = match &self.parser {
+            None => {
+                let (text, attachments) = (&mut text, &mut attachments);
+                write(&mut Draft { text, attachments, namespace, limits: &self.limits })
+                    .map(|()| send(Written::Text { text, attachments }))
+            }
+            Some(parser) => self.parse(&**parser, namespace, write, &mut text, &mut attachments).map(send),
+        };
         if text.capacity() <= MAX_SCRATCH {
             SCRATCH.set(text);
         }
         result
+    }
+
+    /// Has another parser write the packet that `write` has written.
+    fn parse(
+        &self,
+        parser: &dyn Parser,
+        namespace: &str,
+        write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
+        text: &mut Vec<u8>,
+        attachments: &mut Vec<Bytes>,
+    ) -> Result<Written<'static>, EncodeError> {
+        // How many attachments there may be, and what a namespace may be called, are matters of the official text.
+        let limits = self.limits.with_max_attachments(usize::MAX);
+        write(&mut Draft { text, attachments, namespace: "/", limits: &limits })?;
+        let text = str::from_utf8(text).map_err(EncodeError::unsupported)?;
+        let packet = Packet { namespace, ..decode(text, &limits).map_err(EncodeError::unsupported)? };
+        parser.encode(&packet, attachments).map(Written::Parsed)
     }
 
     /// Sends a packet of the library's own, to which no user has contributed what might not be writable.
@@ -114,11 +163,48 @@ impl Draft<'_> {
 impl Written<'_> {
     /// Sends it to one connection.
     pub(crate) fn send(&self, connection: &Connection, options: impl Into<SendOptions>) {
-        connection.send_text(self.text, self.attachments, options);
+        match self {
+            Self::Text { text, attachments } => connection.send_text(text, attachments, options),
+            Self::Parsed(_) => connection.send(&self.frames(), options),
+        }
     }
 
     /// Frames it, once for all who get it.
     pub(crate) fn frames(&self) -> Frames {
-        Frames::new(self.text, self.attachments.to_vec())
+        match self {
+            Self::Text { text, attachments } => Frames::new(text, attachments.to_vec()),
+            Self::Parsed(encoded) => match encoded.as_text() {
+                Some(text) => Frames::new(text.as_bytes(), encoded.binaries().to_vec()),
+                None => Frames::binary(encoded.binaries().to_vec()),
+            },
+        }
+    }
+}
+
+impl Incoming {
+    /// Takes a message, and gives the packet that it completes to `take`.
+    pub(crate) fn receive<E: From<DecodeError>>(
+        &mut self,
+        message: Message<'_>,
+        limits: &Limits,
+        take: impl FnOnce(&Packet<'_>, &[Bytes]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let assembled = match self {
+            Self::Text(assembler) => match message {
+                Message::Text(text) => {
+                    return assembler.text(&text, limits)?.map_or(Ok(()), |packet| take(&packet, &[]));
+                }
+                Message::Binary(bytes) => assembler.binary(Bytes::from(bytes.into_owned()))?,
+            },
+            Self::Parsed(decoder) => decoder.decode(message, limits)?,
+        };
+        assembled.map_or(Ok(()), |whole| take(&whole.packet(), whole.attachments()))
+    }
+
+    /// Forgets a packet whose attachments did not come.
+    pub(crate) fn reset(&mut self) {
+        if let Self::Text(assembler) = self {
+            assembler.reset();
+        }
     }
 }

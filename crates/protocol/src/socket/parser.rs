@@ -86,7 +86,7 @@ impl fmt::Debug for dyn Decoder {
 }
 
 /// The messages that carry one packet: a text, bytes, or a text and the bytes behind it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     text: Option<String>,
     binaries: Vec<Bytes>,

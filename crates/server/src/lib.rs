@@ -65,4 +65,4 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};
 pub use sockeye_engine::{
     Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
 };
-pub use sockeye_protocol::socket::{ToArguments, Value};
+pub use sockeye_protocol::socket::{Spread, ToArguments, Value};

@@ -10,6 +10,7 @@ mod emit;
 mod event;
 mod packet;
 mod raw;
+mod spread;
 mod value;
 mod value_deserializer;
 
@@ -20,4 +21,5 @@ pub use emit::{EncodeError, ToArguments, write_arguments};
 pub use event::{Event, encode_ack, encode_event, split_event};
 pub use packet::{DecodeError, Packet, PacketType, decode, write_head};
 pub use raw::RawArguments;
+pub use spread::Spread;
 pub use value::Value;

@@ -38,6 +38,9 @@ fn texts(namespace: &Namespace) {
     namespace.on("seq", async |socket: Socket, Data(count): Data<u32>| {
         (0..count.min(MOST_EVENTS)).try_for_each(|number| socket.emit("seq", number))
     });
+    namespace.on("compress", async |socket: Socket, Data((compress, length)): Data<(bool, usize)>| {
+        socket.compress(compress).emit("blob", xs(length))
+    });
     namespace.on("large", async |Data(length): Data<usize>| xs(length));
 }
 

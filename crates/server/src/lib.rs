@@ -72,4 +72,4 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::{
     Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
 };
-pub use sockeye_protocol::socket::{MessagePackParser, ToArguments, Value};
+pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

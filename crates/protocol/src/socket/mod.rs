@@ -12,6 +12,7 @@ mod messagepack;
 mod packet;
 mod parser;
 mod raw;
+mod spread;
 mod value;
 mod value_deserializer;
 
@@ -24,4 +25,5 @@ pub use messagepack::MessagePackParser;
 pub use packet::{DecodeError, Packet, PacketType, decode, write_head};
 pub use parser::{Decoder, Encoded, Parser};
 pub use raw::RawArguments;
+pub use spread::Spread;
 pub use value::Value;

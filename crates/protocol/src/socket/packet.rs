@@ -41,6 +41,24 @@ impl From<PacketType> for u8 {
     }
 }
 
+impl TryFrom<u8> for PacketType {
+    type Error = DecodeError;
+
+    /// The type of this number, 0 to 6.
+    fn try_from(kind: u8) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            0 => Self::Connect,
+            1 => Self::Disconnect,
+            2 => Self::Event,
+            3 => Self::Ack,
+            4 => Self::ConnectError,
+            5 => Self::BinaryEvent,
+            6 => Self::BinaryAck,
+            _ => return Err(DecodeError::InvalidType),
+        })
+    }
+}
+
 /// The head of a packet, and its payload as it came: JSON that nobody has looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
@@ -148,7 +166,7 @@ pub enum DecodeError {
     #[error("Illegal attachments: expected digits and `-` behind the type")]
     IllegalAttachmentCount,
     /// A packet of another [`Parser`](super::Parser) has no type.
-    #[error("invalid packet type: expected a number 0-4")]
+    #[error("invalid packet type: expected one of the numbers that stand for types")]
     InvalidType,
     /// A packet of another [`Parser`](super::Parser) has no namespace.
     #[error("invalid namespace: expected a text")]
@@ -213,15 +231,9 @@ impl DecodeError {
 }
 
 fn split_type(text: &str) -> Result<(PacketType, &str), DecodeError> {
-    let kind = match text.bytes().next() {
-        Some(b'0') => PacketType::Connect,
-        Some(b'1') => PacketType::Disconnect,
-        Some(b'2') => PacketType::Event,
-        Some(b'3') => PacketType::Ack,
-        Some(b'4') => PacketType::ConnectError,
-        Some(b'5') => PacketType::BinaryEvent,
-        Some(b'6') => PacketType::BinaryAck,
-        _ => return Err(DecodeError::UnknownType { found: text.chars().next() }),
+    let digit = text.bytes().next().map(|digit| digit.wrapping_sub(b'0'));
+    let Some(Ok(kind)) = digit.map(PacketType::try_from) else {
+        return Err(DecodeError::UnknownType { found: text.chars().next() });
     };
     Ok((kind, text.get(1..).unwrap_or_default()))
 }

@@ -19,10 +19,8 @@ struct TextPacket<'a> {
 /// Reads a text of version 2 of the npm package.
 pub(super) fn read_text(text: &str) -> Result<Assembled, DecodeError> {
     let packet: TextPacket<'_> = serde_json::from_str(text).map_err(DecodeError::malformed)?;
-    let kind = match packet.kind {
-        0 => PacketType::Connect,
-        1 => PacketType::Disconnect,
-        _ => return Err(DecodeError::InvalidType),
+    let kind @ (PacketType::Connect | PacketType::Disconnect) = PacketType::try_from(packet.kind)? else {
+        return Err(DecodeError::InvalidType);
     };
     let payload = packet.data.map_or("", RawValue::get);
     Assembled::new(&Packet { kind, namespace: &packet.nsp, id: None, attachments: 0, payload }, Vec::new())

@@ -19,15 +19,12 @@ pub(super) enum Types {
 /// Reads a message: one packet, as a map.
 pub(super) fn read(bytes: &[u8], types: Types) -> Result<Assembled, DecodeError> {
     let fields = Fields::read(bytes)?;
-    let kind = match fields.kind.and_then(Token::as_integer) {
-        Some(0) => PacketType::Connect,
-        Some(1) => PacketType::Disconnect,
-        Some(2) => PacketType::Event,
-        Some(3) => PacketType::Ack,
-        Some(4) => PacketType::ConnectError,
-        Some(5) if types == Types::WithBinary => PacketType::Event,
-        Some(6) if types == Types::WithBinary => PacketType::Ack,
-        _ => return Err(DecodeError::InvalidType),
+    let kind = fields.kind.and_then(Token::as_integer).and_then(|kind| u8::try_from(kind).ok());
+    let kind = match PacketType::try_from(kind.ok_or(DecodeError::InvalidType)?)? {
+        kind if kind.is_binary() && types == Types::Plain => return Err(DecodeError::InvalidType),
+        PacketType::BinaryEvent => PacketType::Event,
+        PacketType::BinaryAck => PacketType::Ack,
+        kind => kind,
     };
     let Some(Token::Text(namespace)) = fields.namespace else { return Err(DecodeError::InvalidNamespace) };
     let Json { text, attachments } = fields.payload(kind)?;

@@ -3,18 +3,17 @@
 use std::slice;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
-use sockeye_protocol::Limits;
-use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
+use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
 use crate::outgoing;
 use crate::remote::RemoteSocket;
 use crate::socket::Socket;
+use crate::wire::Draft;
 
 /// Why an event could not be sent. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +101,7 @@ impl Broadcast {
 
     /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
     ///
-    /// It is on a WebSocket for which permessage-deflate has been
+    /// It is on a WebSocket for which [`per_message_deflate`](crate::ServerBuilder::per_message_deflate) has been
     /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
     pub fn compress(mut self, compress: bool) -> Self {
         self.options.compression = compression(compress);
@@ -142,10 +141,8 @@ impl Broadcast {
         let kept = self.options.guarantee == Guarantee::Reliable;
         let targets = if let Some(keeper) = namespace.keeper().filter(|_| kept) {
             let select = |selection: &Selection| namespace.targets(selection);
-            let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
-                encode_event(out, namespace.name(), None, event, arguments, attachments, limits)
-            };
-            keeper.emit(namespace, self.selection.clone(), select, encode, self.options)?
+            let write = |draft: &mut Draft<'_>| draft.event(None, event, arguments);
+            keeper.emit(namespace, self.selection.clone(), select, write, self.options)?
         } else {
             let frames = encode(namespace, event, arguments, None)?;
             let targets = namespace.targets(&self.selection);
@@ -187,7 +184,6 @@ impl Broadcast {
                 Err(error) => return RepliesFuture::failed(error),
             };
             let targets = namespace.targets(&self.selection);
-            outgoing::tell(&namespace, &targets, event, &arguments);
             asked.extend(targets.iter().map(|socket| {
                 let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
                 let sent = expected.map(|answer| {
@@ -196,6 +192,7 @@ impl Broadcast {
                 });
                 AckFuture::new(socket.clone(), sent, self.timeout)
             }));
+            outgoing::tell(&namespace, &targets, event, &arguments);
             sockets.extend(targets);
         }
         RepliesFuture::new(asked, sockets)
@@ -245,10 +242,8 @@ fn encode(
     arguments: &impl ToArguments,
     id: Option<u64>,
 ) -> Result<Frames, EmitError> {
-    let frames = namespace.wire().write(
-        |out, attachments, limits| encode_event(out, namespace.name(), id, event, arguments, attachments, limits),
-        |packet| packet.frames(),
-    )?;
+    let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
+    let frames = namespace.wire().write(namespace.name(), write, |packet| packet.frames())?;
     Ok(frames)
 }
 
@@ -320,17 +315,15 @@ impl Emit {
         check_name(event)?;
         let socket = &self.socket;
         let namespace = socket.namespace_ref();
-        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
-            encode_event(out, namespace.name(), id, event, arguments, attachments, limits)
-        };
+        let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
         let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
         if let Some(keeper) = namespace.keeper().filter(|_| kept) {
             let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
-            let sent = keeper.emit(namespace, Selection::all().to(socket.id()), target, encode, self.options)?;
+            let sent = keeper.emit(namespace, Selection::all().to(socket.id()), target, write, self.options)?;
             outgoing::tell(namespace, &sent, event, arguments);
             return Ok(());
         }
-        let sent = socket.wire().write(encode, |packet| {
+        let sent = socket.wire().write(namespace.name(), write, |packet| {
             let sends = socket.may_send();
             if sends {
                 packet.send(socket.connection(), self.options);

@@ -329,6 +329,10 @@ impl Keeper {
             return;
         }
         let Some(server) = namespace.server() else { return };
+        if server.connection_count() == 0 && tokio::runtime::Handle::try_current().is_err() {
+            // There is no runtime to do it on yet; the next event sees to it.
+            return self.sweeping.store(false, Ordering::Relaxed);
+        }
         let (namespace, pause) = (namespace.downgrade(), self.settings.max_disconnection);
         let engine = server.inner().engine().clone();
         let stop = engine.stop_listening().clone();

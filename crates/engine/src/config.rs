@@ -254,6 +254,11 @@ impl EngineConfig {
         self
     }
 
+    /// How long a connection may be lost without being known to be: a ping's interval and its timeout.
+    pub fn silence(&self) -> Duration {
+        self.timing.ping_interval.saturating_add(self.timing.ping_timeout)
+    }
+
     /// Whether requests need a slash at the end of the path. Default: [`TrailingSlash::Required`], as in Node's server.
     #[must_use]
     pub fn trailing_slash(mut self, rule: TrailingSlash) -> Self {

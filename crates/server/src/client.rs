@@ -5,19 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use sockeye_adapter::SocketId;
+use sockeye_adapter::{PrivateId, SocketId};
 use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
-use sockeye_protocol::socket::{
-    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
-};
+use sockeye_protocol::socket::{Arguments, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event};
 
 use crate::ack;
 use crate::connect::{self, ConnectError};
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch;
 use crate::namespace::Namespace;
+use crate::recovery::Recoverable;
 use crate::server::ServerInner;
 use crate::socket::Socket;
+use crate::wire::{Draft, Incoming};
 
 /// One connection and the sockets on it.
 pub(crate) struct Client {
@@ -37,7 +37,7 @@ struct Places {
 /// What the engine hands the messages of a connection to.
 pub(crate) struct Reader {
     client: Arc<Client>,
-    assembler: Assembler,
+    incoming: Incoming,
 }
 
 /// What a client did that ends its connection.
@@ -55,22 +55,14 @@ impl Reader {
     pub(crate) fn new(server: Arc<ServerInner>, connection: Connection) -> Self {
         let settings = &server.settings;
         connection.expire_at(Some(tokio::time::Instant::now().into_std() + settings.connect_timeout));
+        let incoming = settings.wire.incoming(connection.protocol());
         let client = Arc::new(Client { server, connection, places: Mutex::default() });
-        Self { client, assembler: Assembler::default() }
+        Self { client, incoming }
     }
 
     fn take(&mut self, message: Message<'_>) -> Result<(), Violation> {
-        match message {
-            Message::Text(text) => {
-                let limits = &self.client.server.settings.limits;
-                self.assembler.text(&text, limits)?.map_or(Ok(()), |packet| self.client.take(&packet, &[]))
-            }
-            Message::Binary(bytes) => {
-                let bytes = Bytes::from(bytes.into_owned());
-                let assembled = self.assembler.binary(bytes)?;
-                assembled.map_or(Ok(()), |whole| self.client.take(&whole.packet(), whole.attachments()))
-            }
-        }
+        let (client, limits) = (&self.client, &self.client.server.settings.limits);
+        self.incoming.receive(message, limits, |packet, attachments| client.take(packet, attachments))
     }
 }
 
@@ -89,7 +81,7 @@ impl Receiver for Reader {
     }
 
     fn closed(&mut self, closed: Closed) {
-        self.assembler.reset();
+        self.incoming.reset();
         self.client.disconnect_all(closed.into());
     }
 }
@@ -120,7 +112,7 @@ impl Client {
 
     /// Ends the connection and its sockets at once: what came behind in the same read finds nobody.
     pub(crate) fn end(&self, reason: DisconnectReason, closed: Closed) {
-        self.disconnect_all(reason);
+        self.disconnect_all(Departure::new(reason, closed.cause));
         self.connection.close(closed);
     }
 
@@ -142,7 +134,7 @@ impl Client {
             }
             PacketType::Disconnect => {
                 self.remove(&socket);
-                socket.end(DisconnectReason::ClientNamespaceDisconnect);
+                socket.end(Departure::new(DisconnectReason::ClientNamespaceDisconnect, CloseCause::Peer));
             }
             PacketType::Connect | PacketType::ConnectError => {}
         }
@@ -199,8 +191,13 @@ impl Client {
             let message = format!("too many namespaces: expected at most {limit} on one connection (`max_namespaces`)");
             return self.refuse(name, &ConnectError::new(message));
         }
+        let recoverable = namespace.keeper().filter(|_| !self.is_old()).map(|keeper| {
+            let claim = keeper.claim(auth, &self.connection);
+            keeper.recoverable(claim)
+        });
+        let id = recoverable.as_ref().and_then(Recoverable::id).unwrap_or_else(|| self.socket_id(name));
         let auth = (!matches!(auth, "" | "{}")).then(|| auth.into());
-        let socket = Socket::register(self.socket_id(name), namespace, self.clone(), auth);
+        let socket = Socket::register(id, namespace, self.clone(), auth, recoverable);
         let mut places = self.places.lock();
         places.left.retain(|namespace| namespace.name() != name);
         places.sockets.push(socket.clone());
@@ -219,34 +216,32 @@ impl Client {
     }
 
     /// Tells the client that it is in the namespace.
-    pub(crate) fn welcome(&self, socket: &Socket) {
+    ///
+    /// A client that may come back is told the secret by which it is known then.
+    pub(crate) fn welcome(&self, socket: &Socket, pid: Option<&PrivateId>) {
         self.connection.expire_at(None);
-        let (name, id) = (socket.namespace_name(), socket.id());
-        self.send_own(|out| {
-            if self.is_old() {
-                return ConnectAnswer::write_v3(out, name);
-            }
-            ConnectAnswer { sid: id.as_str().into(), pid: None }.write(out, name);
-        });
+        let pid = pid.map(|pid| pid.as_str().into());
+        let answer = (!self.is_old()).then(|| ConnectAnswer { sid: socket.id().as_str().into(), pid });
+        self.send_own(socket.namespace_name(), |draft| draft.welcome(answer.as_ref()));
     }
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
-        self.send_own(|out| {
-            if self.is_old() {
-                return error.packet().write_v3(out, namespace);
-            }
-            error.packet().write(out, namespace);
+        self.send_own(namespace, |draft| match self.connection.protocol() {
+            Protocol::V3 => draft.refusal_v3(error.packet()),
+            Protocol::V4 => draft.refusal(error.packet()),
         });
     }
 
     /// Tells the client that it is in the namespace no more.
     pub(crate) fn dismiss(&self, namespace: &str) {
-        self.send_own(|out| write_head(out, PacketType::Disconnect, 0, namespace, None));
+        self.send_own(namespace, |draft| {
+            draft.disconnect();
+        });
     }
 
-    fn send_own(&self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.server.settings.wire.send_own(&self.connection, encode);
+    fn send_own(&self, namespace: &str, write: impl FnOnce(&mut Draft<'_>)) {
+        self.server.settings.wire.send_own(&self.connection, namespace, write);
     }
 
     /// The connected socket of a namespace.
@@ -280,13 +275,13 @@ impl Client {
     }
 
     /// Ends all sockets; new ones can't come once the connection is closed.
-    pub(crate) fn disconnect_all(&self, reason: DisconnectReason) {
+    pub(crate) fn disconnect_all(&self, departure: Departure) {
         let sockets = std::mem::take(&mut self.places.lock().sockets);
         for socket in sockets {
-            if reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
+            if departure.reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
                 self.dismiss(socket.namespace_name());
             }
-            socket.end(reason);
+            socket.end(departure);
         }
     }
 }

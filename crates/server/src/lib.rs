@@ -34,6 +34,7 @@ struct ReadMe;
 
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
@@ -48,13 +49,14 @@ mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
 mod namespace; // A namespace.
 mod peer; // The address of the peer.
+mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
 #[cfg(feature = "tls")]
 mod tls; // Listening with TLS.
-mod wire; // How packets are written.
+mod wire; // How packets travel.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
@@ -67,6 +69,7 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
@@ -74,7 +77,8 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 #[cfg(feature = "tls")]
 pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
-    Clients, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression, Listener,
-    PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
+    Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
+    Upgrades,
 };
-pub use sockeye_protocol::socket::{ToArguments, Value};
+pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

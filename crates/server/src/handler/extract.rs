@@ -5,6 +5,7 @@ use std::any::type_name;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
+use sockeye_engine::CloseCause;
 use sockeye_protocol::socket::{self, ArgumentsError, EncodeError, RawArguments, ToArguments};
 
 use super::{BoxError, Connecting, Context, Disconnected, Occasion, Received};
@@ -19,7 +20,7 @@ use crate::socket::Socket;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be taken by a handler on this occasion ({O})",
     note = "on every occasion: `Socket`, `State<T>`, `Extension<T>`, `Handshake`",
-    note = "for events also: `Data<T>`, `Arguments`, `Ack`, `Event`; on connect: `Data<T>` (the client's `auth`); on disconnect: `DisconnectReason`"
+    note = "for events also: `Data<T>`, `Arguments`, `Ack`, `Event`; on connect: `Data<T>` (the client's `auth`); on disconnect: `DisconnectReason`, `CloseCause`"
 )]
 pub trait Extract<O: Occasion>: Sized {
     /// Takes it from the context.
@@ -59,7 +60,7 @@ pub enum ExtractError {
 
 /// The arguments of an event, or on connect the client's `auth`, as a value of your own type.
 ///
-/// A tuple takes several arguments, everything else (a `Vec` too) takes the first. Missing ones are `null`, surplus ones
+/// A tuple takes several arguments, [`Spread`](crate::Spread) all, everything else (a `Vec` too) the first. Missing ones are `null`, surplus ones
 /// are ignored. Binary arguments arrive as [`Bytes`] anywhere in `T`.
 ///
 /// As a handler's returned value, it is an answer by the same rules.
@@ -184,6 +185,12 @@ impl<T: DeserializeOwned> Extract<Connecting> for Data<T> {
 
 impl Extract<Disconnected> for DisconnectReason {
     fn extract(context: &mut Context<'_, Disconnected>) -> Result<Self, ExtractError> {
-        Ok(context.parts)
+        Ok(context.parts.reason)
+    }
+}
+
+impl Extract<Disconnected> for CloseCause {
+    fn extract(context: &mut Context<'_, Disconnected>) -> Result<Self, ExtractError> {
+        Ok(context.parts.cause)
     }
 }

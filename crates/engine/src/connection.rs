@@ -197,7 +197,7 @@ impl Connection {
             Next::Close(closed) => self.close(closed),
             Next::CloseSoon(closed) => {
                 let connection = self.clone();
-                self.0.engine.spawn(async move { connection.close(closed) });
+                self.0.engine.spawn_at_home(async move { connection.close(closed) });
             }
         }
     }

@@ -131,6 +131,18 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        if let Some(keeper) = self.namespace.keeper().filter(|_| self.options.guarantee == Guarantee::Reliable) {
+            check_name(event)?;
+            let namespace = &self.namespace;
+            keeper.emit(
+                namespace,
+                self.selection.clone(),
+                |selection| namespace.targets(selection),
+                |draft| draft.event(None, event, &arguments),
+                self.options,
+            )?;
+            return Ok(());
+        }
         let frames = self.encode(event, &arguments, None)?;
         for socket in self.namespace.targets(&self.selection) {
             socket.connection().send(&frames, self.options);
@@ -287,6 +299,12 @@ impl Emit {
         check_name(event)?;
         let socket = &self.socket;
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
+        let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
+        if let Some(keeper) = socket.namespace_ref().keeper().filter(|_| kept) {
+            let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
+            keeper.emit(socket.namespace_ref(), Selection::all().to(socket.id()), target, write, self.options)?;
+            return Ok(());
+        }
         socket.wire().write(socket.namespace_name(), write, |packet| {
             if socket.may_send() {
                 packet.send(socket.connection(), self.options);

@@ -131,6 +131,14 @@ impl Draft<'_> {
         encode_event(self.text, self.namespace, id, name, arguments, self.attachments, self.limits)
     }
 
+    /// Adds one more argument, a text without anything to escape, to the event that has been written.
+    pub(crate) fn add_argument(&mut self, text: &str) {
+        self.text.pop();
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(text.as_bytes());
+        self.text.extend_from_slice(b"\"]");
+    }
+
     /// The answer to an event.
     pub(crate) fn ack(&mut self, id: u64, arguments: &(impl ToArguments + ?Sized)) -> Result<(), EncodeError> {
         encode_ack(self.text, self.namespace, id, arguments, self.attachments, self.limits)
@@ -167,6 +175,15 @@ impl Written<'_> {
             Self::Text { text, attachments } => connection.send_text(text, attachments, options),
             Self::Parsed(_) => connection.send(&self.frames(), options),
         }
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        let (text, binaries) = match self {
+            Self::Text { text, attachments } => (text.len(), *attachments),
+            Self::Parsed(encoded) => (encoded.as_text().map_or(0, str::len), encoded.binaries()),
+        };
+        text + binaries.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// Frames it, once for all who get it.

@@ -56,6 +56,12 @@ export function listItem({ label, key, isRoom, unread, current, note, joined = t
   return make("li", {}, button);
 }
 
+/** Who is typing, in words. */
+export function drawTyping(names) {
+  const who = names.length > 2 ? `${names.length} people` : names.join(" and ");
+  byId("typing").textContent = names.length ? `${who} ${names.length === 1 ? "is" : "are"} typing` : "";
+}
+
 /** The messages of one conversation, and where the reader is in them. */
 export class MessageList {
   #list = byId("messages");

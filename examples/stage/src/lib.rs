@@ -1,0 +1,13 @@
+//! What the examples with a page have in common, so that each of them shows its own idea only.
+//!
+//! [`Place`] says where they listen, [`serve`] how they run and end, [`page`] how they hand out their page;
+//! [`names`] has the rules for what people may call themselves. The look and the scripts that pages share are in `page/`.
+
+mod clock;
+pub mod names;
+mod page;
+mod serve;
+
+pub use clock::now;
+pub use page::page;
+pub use serve::{Place, serve};

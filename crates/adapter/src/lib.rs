@@ -1,4 +1,4 @@
-//! Rooms, and the choice of who receives a broadcast.
+//! Rooms, the choice of who receives a broadcast, and what is kept for those who come back.
 //!
 //! This crate knows socket ids and rooms, not connections: a member is whatever the caller registers for a socket.
 //!
@@ -15,10 +15,16 @@
 //! # Ok::<(), sockeye_adapter::JoinError>(())
 //! ```
 
+mod absentees; // Sessions of clients that may come back.
+mod log; // What was sent lately.
 mod names; // `Room` and `SocketId`, and what can be named as rooms.
+mod room_event; // What happens to rooms.
 mod rooms; // Who is where, and who is selected.
 mod selection; // Which rooms a broadcast goes to.
 
+pub use absentees::{Absentees, PrivateId};
+pub use log::{Log, Offset, Told};
 pub use names::{IntoRooms, Room, SocketId};
+pub use room_event::RoomEvent;
 pub use rooms::{JoinError, MemberKey, Rooms};
 pub use selection::Selection;

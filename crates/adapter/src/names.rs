@@ -86,6 +86,20 @@ name! {
     SocketId
 }
 
+/// What the names of users' rooms begin with. Nobody can join such a room by its name.
+const USER: &str = "\0user\0";
+
+impl Room {
+    /// The room of a user's sockets, which only [`Rooms::bind`](crate::Rooms::bind) puts a socket into.
+    pub fn of_user(user: &str) -> Self {
+        Self::from([USER, user].concat())
+    }
+
+    pub(crate) fn is_user(&self) -> bool {
+        self.0.starts_with(USER)
+    }
+}
+
 impl From<SocketId> for Room {
     fn from(id: SocketId) -> Self {
         Self(id.0)

@@ -1,10 +1,13 @@
 //! Who is where, and who is selected.
 
+use std::collections::VecDeque;
+
 use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::names::{Room, SocketId};
+use crate::room_event::RoomEvent;
 use crate::selection::Selection;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -24,6 +27,8 @@ pub struct Rooms<M> {
     /// The most rooms that one socket may be in.
     limit: usize,
     active: usize,
+    /// What happened to rooms, if somebody wants to know.
+    journal: Option<VecDeque<RoomEvent>>,
 }
 
 /// A registered socket. Valid until it is removed.
@@ -38,6 +43,8 @@ struct Member<M> {
     id: SocketId,
     value: M,
     active: bool,
+    /// One of the rooms is that of a user.
+    bound: bool,
     mark: u64,
     rooms: SmallVec<[Membership; 2]>,
 }
@@ -66,6 +73,12 @@ pub enum JoinError {
         room: Room,
         /// The setting.
         limit: usize,
+    },
+    /// The room is that of a user, whose devices are bound to it and nobody else.
+    #[error("room {room:?} belongs to a user: expected a name that does not begin with a NUL character")]
+    Reserved {
+        /// The room it wanted to join.
+        room: Room,
     },
 }
 
@@ -96,6 +109,7 @@ impl<M: Clone> Rooms<M> {
             mark: 0,
             limit: max_rooms,
             active: 0,
+            journal: None,
         }
     }
 
@@ -105,6 +119,7 @@ impl<M: Clone> Rooms<M> {
             id: id.clone(),
             value,
             active: false,
+            bound: false,
             mark: 0,
             rooms: SmallVec::new(),
         })));
@@ -119,14 +134,22 @@ impl<M: Clone> Rooms<M> {
         {
             member.active = true;
             self.active += 1;
+            let id = member.id.clone();
+            self.note(|| RoomEvent::Created { room: id.clone().into() });
+            self.note(|| RoomEvent::Joined { room: id.clone().into(), socket: id });
         }
     }
 
     /// Removes a socket from all rooms and from the register.
     pub fn remove(&mut self, key: MemberKey) -> Option<M> {
-        self.leave_all(key);
+        let memberships = std::mem::take(&mut self.members.get_mut(key.index())?.rooms);
+        memberships.into_iter().for_each(|membership| self.vacate(key, membership));
         let member = self.members.try_remove(key.index())?;
-        self.active -= usize::from(member.active);
+        if member.active {
+            self.active -= 1;
+            self.note(|| RoomEvent::Left { room: member.id.clone().into(), socket: member.id.clone() });
+            self.note(|| RoomEvent::Deleted { room: member.id.clone().into() });
+        }
         // A newer socket may have taken the id over.
         if self.by_id.get(&member.id) == Some(&key) {
             self.by_id.remove(&member.id);
@@ -137,9 +160,12 @@ impl<M: Clone> Rooms<M> {
     /// Adds the socket to a room; nothing changes if it is there already.
     ///
     /// # Errors
-    /// [`JoinError::TooManyRooms`] at the bound; then nothing has changed.
+    /// [`JoinError::TooManyRooms`] at the bound, [`JoinError::Reserved`] for a user's room; then nothing has changed.
     pub fn join(&mut self, key: MemberKey, room: Room) -> Result<(), JoinError> {
         let Some(member) = self.members.get(key.index()) else { return Ok(()) };
+        if room.is_user() {
+            return Err(JoinError::Reserved { room });
+        }
         if member.id.as_str() == room.as_str() {
             return Ok(());
         }
@@ -148,15 +174,40 @@ impl<M: Clone> Rooms<M> {
         {
             return Ok(());
         }
-        if member.rooms.len() >= self.limit {
+        if member.rooms.len() >= self.limit + usize::from(member.bound) {
             return Err(JoinError::TooManyRooms { room, limit: self.limit });
         }
-        let room_key = self.room_key(room);
-        let members = &mut self.entries[room_key.index()].members;
-        let place = self::key(members.len());
-        members.push(key);
-        self.members[key.index()].rooms.push(Membership { room: room_key, place });
+        self.occupy(key, room);
         Ok(())
+    }
+
+    /// Binds the socket to a user: it is in that user's room, [`Room::of_user`], and in no other user's.
+    pub fn bind(&mut self, key: MemberKey, user: &str) {
+        let Some(member) = self.members.get_mut(key.index()) else { return };
+        let bound = std::mem::replace(&mut member.bound, true);
+        if bound
+            && let Some(at) = member.rooms.iter().position(|joined| self.entries[joined.room.index()].name.is_user())
+        {
+            let membership = member.rooms.remove(at);
+            self.vacate(key, membership);
+        }
+        self.occupy(key, Room::of_user(user));
+    }
+
+    fn occupy(&mut self, key: MemberKey, room: Room) {
+        let room = self.room_key(room);
+        let entry = &mut self.entries[room.index()];
+        let place = self::key(entry.members.len());
+        entry.members.push(key);
+        let member = &mut self.members[key.index()];
+        member.rooms.push(Membership { room, place });
+        if self.journal.is_some() {
+            let (name, socket) = (entry.name.clone(), member.id.clone());
+            if place == 0 {
+                self.note(|| RoomEvent::Created { room: name.clone() });
+            }
+            self.note(|| RoomEvent::Joined { room: name, socket });
+        }
     }
 
     fn room_key(&mut self, name: Room) -> RoomKey {
@@ -165,26 +216,36 @@ impl<M: Clone> Rooms<M> {
         })
     }
 
-    /// Takes the socket out of a room; says whether it was there. The room of its own id can't be left.
+    /// Takes the socket out of a room; says whether it was there. The rooms of its own id and of its user can't be left.
     pub fn leave(&mut self, key: MemberKey, room: &str) -> bool {
-        let Some(&room) = self.by_name.get(room) else { return false };
+        let Some((name, &room)) = self.by_name.get_key_value(room) else { return false };
+        if name.is_user() {
+            return false;
+        }
         let Some(member) = self.members.get_mut(key.index()) else { return false };
         let Some(at) = member.rooms.iter().position(|membership| membership.room == room) else { return false };
         let membership = member.rooms.remove(at);
-        self.vacate(membership);
+        self.vacate(key, membership);
         true
     }
 
-    /// Takes the socket out of all rooms but that of its own id.
+    /// Takes the socket out of all rooms but those of its own id and of its user.
     pub fn leave_all(&mut self, key: MemberKey) {
         let Some(member) = self.members.get_mut(key.index()) else { return };
-        for membership in std::mem::take(&mut member.rooms) {
-            self.vacate(membership);
-        }
+        let (kept, left): (SmallVec<_>, SmallVec<[_; 2]>) = std::mem::take(&mut member.rooms)
+            .into_iter()
+            .partition(|joined: &Membership| self.entries[joined.room.index()].name.is_user());
+        member.rooms = kept;
+        left.into_iter().for_each(|membership| self.vacate(key, membership));
     }
 
-    /// Frees a place in a room; the room's last member moves there. An empty room is deleted.
-    fn vacate(&mut self, left: Membership) {
+    /// Frees a member's place in a room; the room's last member moves there. An empty room is deleted.
+    fn vacate(&mut self, member: MemberKey, left: Membership) {
+        if self.journal.is_some() {
+            let (room, socket) =
+                (self.entries[left.room.index()].name.clone(), self.members[member.index()].id.clone());
+            self.note(|| RoomEvent::Left { room, socket });
+        }
         let members = &mut self.entries[left.room.index()].members;
         members.swap_remove(left.place as usize);
         if let Some(moved) = members.get(left.place as usize) {
@@ -195,16 +256,37 @@ impl<M: Clone> Rooms<M> {
         } else if members.is_empty() {
             let entry = self.entries.remove(left.room.index());
             self.by_name.remove(&entry.name);
+            self.note(|| RoomEvent::Deleted { room: entry.name });
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }
     }
 
-    /// The rooms of a socket, that of its own id first.
+    /// The rooms of a socket, that of its own id first; that of its user is not among them.
     pub fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
         let Some(member) = self.members.get(key.index()) else { return Vec::new() };
-        let joined = member.rooms.iter().map(|membership| self.entries[membership.room.index()].name.clone());
-        std::iter::once(member.id.clone().into()).chain(joined).collect()
+        let joined = member.rooms.iter().map(|membership| &self.entries[membership.room.index()].name);
+        let named = joined.filter(|room| !room.is_user()).cloned();
+        std::iter::once(member.id.clone().into()).chain(named).collect()
+    }
+
+    /// From here on it is noted what happens to rooms, to be asked for by [`next_event`](Self::next_event).
+    pub fn keep_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// The oldest thing that happened to a room and has not been told yet.
+    pub fn next_event(&mut self) -> Option<RoomEvent> {
+        self.journal.as_mut()?.pop_front()
+    }
+
+    /// The rooms of users are no concern of those who watch rooms.
+    fn note(&mut self, event: impl FnOnce() -> RoomEvent) {
+        let Some(journal) = &mut self.journal else { return };
+        let event = event();
+        if !event.room().is_user() {
+            journal.push_back(event);
+        }
     }
 
     /// The active socket of this id.
@@ -223,9 +305,9 @@ impl<M: Clone> Rooms<M> {
         self.active == 0
     }
 
-    /// The names of all rooms that somebody joined; the rooms of own ids are not among them.
+    /// The names of all rooms that somebody joined; the rooms of own ids and of users are not among them.
     pub fn names(&self) -> impl Iterator<Item = &Room> {
-        self.by_name.keys()
+        self.by_name.keys().filter(|room| !room.is_user())
     }
 
     /// The active sockets that the selection asks for, each once.
@@ -373,6 +455,63 @@ mod tests {
         rooms.join(key, "x".into()).unwrap();
         assert_eq!(rooms.join(key, "y".into()), Err(JoinError::TooManyRooms { room: "y".into(), limit: 1 }));
         assert_eq!(rooms.rooms_of(key).len(), 2);
+    }
+
+    #[test]
+    fn the_devices_of_a_user_are_in_a_room_that_nobody_else_can_join() {
+        let (mut rooms, keys) = with(&[("a", &["x"]), ("b", &[]), ("c", &[])]);
+        rooms.bind(keys[0], "ann");
+        rooms.bind(keys[1], "ann");
+        rooms.bind(keys[2], "bob");
+        let ann = Selection::all().to(Room::of_user("ann"));
+        check(&mut rooms, &ann, &["a", "b"]);
+        rooms.leave_all(keys[0]);
+        assert!(!rooms.leave(keys[0], Room::of_user("ann").as_str()));
+        check(&mut rooms, &ann, &["a", "b"]);
+        let refused = rooms.join(keys[2], Room::of_user("ann"));
+        assert_eq!(refused, Err(JoinError::Reserved { room: Room::of_user("ann") }));
+        assert_eq!((rooms.rooms_of(keys[0]), rooms.names().count()), (vec![Room::new("a")], 0));
+        rooms.bind(keys[1], "bob");
+        check(&mut rooms, &ann, &["a"]);
+        rooms.remove(keys[0]);
+        check(&mut rooms, &ann, &[]);
+    }
+
+    #[test]
+    fn a_user_s_room_does_not_count() {
+        let mut rooms = Rooms::new(1);
+        let key = rooms.insert(SocketId::new("a"), ());
+        rooms.bind(key, "ann");
+        assert_eq!(rooms.join(key, "x".into()), Ok(()));
+        assert!(rooms.join(key, "y".into()).is_err());
+    }
+
+    #[test]
+    fn the_journal_tells_what_happened_in_order() {
+        let mut rooms = Rooms::new(8);
+        rooms.keep_journal();
+        let a = rooms.insert(SocketId::new("a"), ());
+        rooms.activate(a);
+        rooms.bind(a, "ann");
+        rooms.join(a, "x".into()).unwrap();
+        rooms.leave(a, "x");
+        rooms.remove(a);
+        let room = |name: &str| Room::new(name);
+        let socket = SocketId::new("a");
+        let events: Vec<RoomEvent> = std::iter::from_fn(|| rooms.next_event()).collect();
+        assert_eq!(
+            events,
+            [
+                RoomEvent::Created { room: room("a") },
+                RoomEvent::Joined { room: room("a"), socket: socket.clone() },
+                RoomEvent::Created { room: room("x") },
+                RoomEvent::Joined { room: room("x"), socket: socket.clone() },
+                RoomEvent::Left { room: room("x"), socket: socket.clone() },
+                RoomEvent::Deleted { room: room("x") },
+                RoomEvent::Left { room: room("a"), socket },
+                RoomEvent::Deleted { room: room("a") },
+            ]
+        );
     }
 
     proptest! {

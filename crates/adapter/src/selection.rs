@@ -45,4 +45,10 @@ impl Selection {
     pub fn excepted(&self) -> &[Room] {
         &self.except
     }
+
+    /// Whether somebody in these rooms, the one of its own id among them, is selected.
+    pub fn selects(&self, rooms: &[Room]) -> bool {
+        let in_any = |list: &[Room]| list.iter().any(|room| rooms.contains(room));
+        (!self.narrowed || in_any(&self.rooms)) && !in_any(&self.except)
+    }
 }

@@ -21,6 +21,7 @@ use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
 use crate::outbox::Outbox;
+use crate::sending::SendOptions;
 use crate::worker::{Worker, now};
 
 /// How long a session that was closed between two polls waits for the next one, to tell the client.
@@ -31,15 +32,6 @@ const CLOSING_POLL: std::time::Duration = std::time::Duration::from_secs(30);
 /// What is sent arrives in the order of sending, on whatever transport, or the connection is closed.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
-
-/// Whether a message may be dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarantee {
-    /// It is sent, or the connection is closed.
-    Reliable,
-    /// It is dropped if the transport can't take it right now.
-    Volatile,
-}
 
 pub(crate) struct Shared {
     id: SessionId,
@@ -131,19 +123,20 @@ impl Connection {
     }
 
     /// Sends what other connections are sent too. Nothing happens on a connection that has ended.
-    pub fn send(&self, frames: &Frames, guarantee: Guarantee) {
+    pub fn send(&self, frames: &Frames, options: impl Into<SendOptions>) {
         let encoded = frames.encoded(self.0.protocol);
-        self.queue(guarantee, |outbox| outbox.push_shared(encoded));
+        self.queue(options.into(), |outbox| outbox.push_shared(encoded));
     }
 
     /// Sends text, and the binary messages that belong to it directly behind, to this connection alone.
     ///
     /// Nothing happens on a connection that has ended.
-    pub fn send_text(&self, text: &[u8], attachments: &[Bytes], guarantee: Guarantee) {
+    pub fn send_text(&self, text: &[u8], attachments: &[Bytes], options: impl Into<SendOptions>) {
         const GATHER_BELOW: usize = 4096;
+        let options = options.into();
         if attachments.is_empty() && text.len() < GATHER_BELOW {
             let header = header(Opcode::Text, text.len() + 1);
-            self.queue(guarantee, |outbox| outbox.push_copied(&[&header, b"4", text]));
+            self.queue(options, |outbox| outbox.push_copied(&[&header, b"4", text]));
             return;
         }
         let binary: usize = attachments.iter().map(|bytes| bytes.len() + 11).sum();
@@ -152,23 +145,24 @@ impl Connection {
         for bytes in attachments {
             write_binary(&mut frames, self.0.protocol, bytes);
         }
-        self.queue(guarantee, |outbox| outbox.push_owned(frames.into()));
+        self.queue(options, |outbox| outbox.push_owned(frames.into()));
     }
 
     /// Sends one binary message to this connection alone. Nothing happens on a connection that has ended.
-    pub fn send_binary(&self, bytes: &[u8], guarantee: Guarantee) {
+    pub fn send_binary(&self, bytes: &[u8], options: impl Into<SendOptions>) {
         let mut frame = Vec::with_capacity(bytes.len() + 11);
         write_binary(&mut frame, self.0.protocol, bytes);
-        self.queue(guarantee, |outbox| outbox.push_owned(frame.into()));
+        self.queue(options.into(), |outbox| outbox.push_owned(frame.into()));
     }
 
-    fn queue(&self, guarantee: Guarantee, push: impl FnOnce(&mut Outbox)) {
+    fn queue(&self, options: SendOptions, push: impl FnOnce(&mut Outbox)) {
         let limits = &self.config().outbox;
         let mut link = self.0.link.lock();
-        if !link.session.is_open() || (guarantee == Guarantee::Volatile && !link.is_writable()) {
+        if !link.takes(options.guarantee) {
             return;
         }
         push(&mut link.outbox);
+        link.outbox.note_compression(options.compression);
         let next = link.after_push(limits);
         self.follow(link, next);
     }

@@ -68,6 +68,7 @@ mod listen; // Event loops that accept connections.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
 mod polling; // The polling transport.
+mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
 mod upgrade; // From a request to a WebSocket.
@@ -76,10 +77,11 @@ mod worker; // Writes and deadlines of one event loop.
 pub use body::Body;
 pub use close::{CloseCause, Closed};
 pub use config::{Clients, ConfigError, EngineConfig, Upgrades};
-pub use connection::{Connection, Guarantee};
+pub use connection::Connection;
 pub use engine::{Drain, Engine};
 pub use frames::Frames;
 pub use handshake::{Handshake, PeerAddress, Secure};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+pub use sending::{Compression, Guarantee, SendOptions};
 pub use sockeye_protocol::engine::{CloseReason, Message, Protocol, SessionId, Transport};

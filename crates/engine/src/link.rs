@@ -10,6 +10,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
 use crate::io::Writer;
 use crate::outbox::Outbox;
+use crate::sending::Guarantee;
 use crate::worker::now;
 
 /// What all who touch the connection agree on, behind one short lock.
@@ -93,8 +94,13 @@ impl Link {
         }
     }
 
+    /// Whether a message is sent at all.
+    pub(crate) fn takes(&self, guarantee: Guarantee) -> bool {
+        self.session.is_open() && (guarantee == Guarantee::Reliable || self.is_writable())
+    }
+
     /// Whether a volatile message would leave at once.
-    pub(crate) fn is_writable(&self) -> bool {
+    fn is_writable(&self) -> bool {
         self.outbox.is_empty()
             && match self.session.transport() {
                 Transport::Polling => matches!(self.poll, PendingPoll::Waiting(_)),

@@ -7,6 +7,8 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use sockeye_websocket::{Frames, Opcode, frame, frames};
 
+use crate::sending::Compression;
+
 /// Whole WebSocket frames in the order of sending, whatever the transport: polling unwraps them again.
 ///
 /// Frames shared with other connections are held by reference; small frames of this connection alone are gathered in
@@ -24,6 +26,8 @@ pub(crate) struct Outbox {
     tail: Vec<u8>,
     /// How many bytes wait, control frames not counted.
     len: usize,
+    /// Whether any of the frames may be compressed by who unwraps them.
+    may_compress: bool,
 }
 
 /// Control frames beyond this many bytes are dropped: a peer that makes us answer without reading gets no more answers.
@@ -81,6 +85,11 @@ impl Outbox {
         if self.tail.len() > MAX_SPARE {
             self.close_tail();
         }
+    }
+
+    /// Notes whether what was just queued may be compressed; one such message decides for all that wait with it.
+    pub(crate) fn note_compression(&mut self, compression: Compression) {
+        self.may_compress |= compression == Compression::Allowed;
     }
 
     /// Queues a control frame ahead of the data.
@@ -228,23 +237,31 @@ impl Outbox {
     /// Takes everything, for a transport that wants packets instead of frames.
     pub(crate) fn take(&mut self) -> Taken {
         debug_assert!(self.front_written == 0 && self.control_written == 0, "polling never writes frames");
-        let mut taken = Taken(Vec::with_capacity(self.queue.len() + 3));
-        taken.0.push(std::mem::take(&mut self.control).into());
-        taken.0.push(std::mem::take(&mut self.front));
-        taken.0.extend(std::mem::take(&mut self.queue));
-        taken.0.push(std::mem::take(&mut self.tail).into());
-        self.len = 0;
-        taken
+        let Self { control, front, queue, tail, may_compress, .. } = std::mem::take(self);
+        let mut pieces = Vec::with_capacity(queue.len() + 3);
+        pieces.push(control.into());
+        pieces.push(front);
+        pieces.extend(queue);
+        pieces.push(tail.into());
+        Taken { pieces, may_compress }
     }
 }
 
 /// All that waited in an outbox.
-pub(crate) struct Taken(Vec<Bytes>);
+pub(crate) struct Taken {
+    pieces: Vec<Bytes>,
+    may_compress: bool,
+}
 
 impl Taken {
     /// The frames in the order of sending.
     pub(crate) fn frames(&self) -> impl Iterator<Item = <Frames<'_> as Iterator>::Item> + Clone {
-        self.0.iter().flat_map(|bytes| frames(bytes))
+        self.pieces.iter().flat_map(|bytes| frames(bytes))
+    }
+
+    /// Allowed if any of the messages may be compressed.
+    pub(crate) fn compression(&self) -> Compression {
+        if self.may_compress { Compression::Allowed } else { Compression::Never }
     }
 }
 
@@ -354,5 +371,19 @@ mod tests {
         let payloads: Vec<&[u8]> = taken.frames().map(|(_, payload)| payload).collect();
         assert_eq!(payloads, [&b"2"[..], b"a", b"b"]);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn one_message_that_may_be_compressed_decides_for_all_that_wait_with_it() {
+        let mut outbox = Outbox::default();
+        let mut push = |compressions: &[Compression]| {
+            for compression in compressions {
+                outbox.push_shared(&text("a"));
+                outbox.note_compression(*compression);
+            }
+            outbox.take().compression()
+        };
+        assert_eq!(push(&[Compression::Never, Compression::Allowed, Compression::Never]), Compression::Allowed);
+        assert_eq!(push(&[Compression::Never, Compression::Never]), Compression::Never);
     }
 }

@@ -18,6 +18,7 @@ use crate::driver;
 use crate::inbox::Delivery;
 use crate::link::PendingPoll;
 use crate::outbox::Taken;
+use crate::sending::Compression;
 
 /// A GET request: it ends when there is something to send, or the session ends.
 pub(crate) struct PollRequest {
@@ -42,9 +43,18 @@ impl PollRequest {
         Ok(Self { connection, answered: false })
     }
 
-    fn answer(&mut self, payload: EncodedPayload) -> Poll<Response<Body>> {
+    /// The answer with what waited.
+    fn answer(&mut self, taken: &Taken) -> Poll<Response<Body>> {
         self.answered = true;
-        Poll::Ready(packets(payload))
+        let protocol = self.connection.protocol();
+        let queued = taken.frames().filter_map(|(opcode, payload)| packet(protocol, opcode, payload));
+        Poll::Ready(packets(encode(&self.connection, queued), taken.compression()))
+    }
+
+    /// The answer with a packet of the engine's own.
+    fn answer_with(&mut self, packet: Packet<'_>) -> Poll<Response<Body>> {
+        self.answered = true;
+        Poll::Ready(packets(encode(&self.connection, std::iter::once(packet)), Compression::Never))
     }
 }
 
@@ -62,10 +72,10 @@ impl Future for PollRequest {
             drop(link);
             if waiting {
                 // JavaScript clients act on the close before the events of the same answer: it comes with the next poll.
-                return self.answer(encode(&connection, Some(&taken), None));
+                return self.answer(&taken);
             }
             connection.forget();
-            return self.answer(encode(&connection, None, Some(if by_peer { Packet::Noop } else { Packet::Close })));
+            return self.answer_with(if by_peer { Packet::Noop } else { Packet::Close });
         }
         let upgraded = link.session.transport() != Transport::Polling;
         if !link.outbox.is_empty() && !upgraded {
@@ -73,12 +83,12 @@ impl Future for PollRequest {
             let taken = link.outbox.take();
             link.note_progress(true, &connection.config().outbox);
             drop(link);
-            return self.answer(encode(&connection, Some(&taken), None));
+            return self.answer(&taken);
         }
         if upgraded || matches!(link.poll, PendingPoll::Release(_)) {
             link.poll = PendingPoll::None;
             drop(link);
-            return self.answer(encode(&connection, None, Some(Packet::Noop)));
+            return self.answer_with(Packet::Noop);
         }
         link.poll = PendingPoll::Waiting(Some(cx.waker().clone()));
         Poll::Pending
@@ -104,7 +114,7 @@ fn lost(connection: &Connection) {
 
 /// The first answer of a session, which carries its open packet.
 pub(crate) fn first(connection: &Connection, open: Packet<'_>) -> Response<Body> {
-    packets(encode_packets(connection, std::iter::once(open)))
+    packets(encode(connection, std::iter::once(open)), Compression::Allowed)
 }
 
 /// How much of a body that is too large is read only to be thrown away, and for how long.
@@ -268,14 +278,7 @@ impl Future for Ended<'_> {
     }
 }
 
-fn encode(connection: &Connection, taken: Option<&Taken>, last: Option<Packet<'_>>) -> EncodedPayload {
-    let protocol = connection.protocol();
-    let queued =
-        taken.into_iter().flat_map(Taken::frames).filter_map(|(opcode, payload)| packet(protocol, opcode, payload));
-    encode_packets(connection, queued.chain(last))
-}
-
-fn encode_packets<'p>(connection: &Connection, packets: impl Iterator<Item = Packet<'p>> + Clone) -> EncodedPayload {
+fn encode<'p>(connection: &Connection, packets: impl Iterator<Item = Packet<'p>> + Clone) -> EncodedPayload {
     encode_payload(connection.protocol(), connection.peer_encoding(), packets)
 }
 
@@ -289,12 +292,14 @@ fn packet(protocol: Protocol, opcode: Opcode, payload: &[u8]) -> Option<Packet<'
     }
 }
 
-fn packets(payload: EncodedPayload) -> Response<Body> {
+/// An answer with packets, which tells whoever compresses answers whether this one may be.
+fn packets(payload: EncodedPayload, compression: Compression) -> Response<Body> {
     let content_type = match payload.kind {
         BodyKind::Text => "text/plain; charset=UTF-8",
         BodyKind::Binary => "application/octet-stream",
     };
     let mut response = Response::new(Body::from(payload.body));
+    response.extensions_mut().insert(compression);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));

@@ -14,7 +14,7 @@ use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArgume
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
-use crate::emit::{EmitError, with_encoded};
+use crate::emit::EmitError;
 use crate::handler::AckTicket;
 use crate::socket::Socket;
 
@@ -49,13 +49,14 @@ impl Ack {
     /// [`EmitError::Encode`] if the value can't be written; then nothing has been sent.
     pub fn send(self, arguments: impl ToArguments) -> Result<(), EmitError> {
         let Some(ticket) = self.ticket.filter(AckTicket::redeem) else { return Ok(()) };
-        let (socket, limits) = (&self.socket, self.socket.limits());
-        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<_>| {
-            encode_ack(out, socket.namespace_name(), ticket.id, &arguments, attachments, limits)
-        };
-        with_encoded(encode, |text, attachments| {
-            socket.connection().send_text(text, attachments, Guarantee::Reliable);
-        })
+        let socket = &self.socket;
+        socket.wire().write(
+            |out, attachments, limits| {
+                encode_ack(out, socket.namespace_name(), ticket.id, &arguments, attachments, limits)
+            },
+            |packet| packet.send(socket.connection(), Guarantee::Reliable),
+        )?;
+        Ok(())
     }
 }
 

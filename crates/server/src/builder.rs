@@ -10,6 +10,7 @@ use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
 use crate::server::{Server, Settings};
+use crate::wire::Wire;
 
 /// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
 #[must_use = "a builder does nothing before `build`"]
@@ -173,6 +174,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, ConfigError> {
         let settings = Settings {
             limits: self.limits,
+            wire: Wire::new(self.limits),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             max_rooms: self.max_rooms,

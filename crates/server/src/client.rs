@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sockeye_adapter::SocketId;
-use sockeye_engine::{CloseCause, Closed, Connection, Guarantee, Message, Protocol, Receiver};
+use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
 use sockeye_protocol::socket::{
     Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
 };
@@ -221,25 +221,32 @@ impl Client {
     /// Tells the client that it is in the namespace.
     pub(crate) fn welcome(&self, socket: &Socket) {
         self.connection.expire_at(None);
-        let mut packet = Vec::new();
-        if self.is_old() {
-            ConnectAnswer::write_v3(&mut packet, socket.namespace_name());
-        } else {
-            let answer = ConnectAnswer { sid: socket.id().as_str().into(), pid: None };
-            answer.write(&mut packet, socket.namespace_name());
-        }
-        self.connection.send_text(&packet, &[], Guarantee::Reliable);
+        let (name, id) = (socket.namespace_name(), socket.id());
+        self.send_own(|out| {
+            if self.is_old() {
+                return ConnectAnswer::write_v3(out, name);
+            }
+            ConnectAnswer { sid: id.as_str().into(), pid: None }.write(out, name);
+        });
     }
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
-        let mut packet = Vec::new();
-        if self.is_old() {
-            error.packet().write_v3(&mut packet, namespace);
-        } else {
-            error.packet().write(&mut packet, namespace);
-        }
-        self.connection.send_text(&packet, &[], Guarantee::Reliable);
+        self.send_own(|out| {
+            if self.is_old() {
+                return error.packet().write_v3(out, namespace);
+            }
+            error.packet().write(out, namespace);
+        });
+    }
+
+    /// Tells the client that it is in the namespace no more.
+    pub(crate) fn dismiss(&self, namespace: &str) {
+        self.send_own(|out| write_head(out, PacketType::Disconnect, 0, namespace, None));
+    }
+
+    fn send_own(&self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.server.settings.wire.send_own(&self.connection, encode);
     }
 
     /// The connected socket of a namespace.
@@ -277,9 +284,7 @@ impl Client {
         let sockets = std::mem::take(&mut self.places.lock().sockets);
         for socket in sockets {
             if reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
-                let mut packet = Vec::new();
-                write_head(&mut packet, PacketType::Disconnect, 0, socket.namespace_name(), None);
-                self.connection.send_text(&packet, &[], Guarantee::Reliable);
+                self.dismiss(socket.namespace_name());
             }
             socket.end(reason);
         }

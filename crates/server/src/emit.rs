@@ -1,16 +1,15 @@
 //! Sending events: to one socket, or to many at once.
 
-use std::cell::Cell;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
-use sockeye_engine::{Frames, Guarantee};
+use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
+use crate::remote::RemoteSocket;
 use crate::socket::Socket;
 
 /// Why an event could not be sent. Nothing has been sent then.
@@ -45,27 +44,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
     if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
 }
 
-/// A buffer beyond this size is given back after use.
-const MAX_SCRATCH: usize = 64 * 1024;
-
-thread_local! {
-    /// Packets are encoded here. It is taken out while in use: what is serialised may itself emit.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Encodes a packet into the thread's buffer and hands it on.
-pub(crate) fn with_encoded<R>(
-    encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>) -> Result<(), EncodeError>,
-    send: impl FnOnce(&[u8], &[Bytes]) -> R,
-) -> Result<R, EmitError> {
-    let mut text = SCRATCH.take();
-    text.clear();
-    let mut attachments = Vec::new();
-    let result = encode(&mut text, &mut attachments).map(|()| send(&text, &attachments));
-    if text.capacity() <= MAX_SCRATCH {
-        SCRATCH.set(text);
-    }
-    Ok(result?)
+/// What a user's yes or no is to the engine.
+fn compression(compress: bool) -> Compression {
+    if compress { Compression::Allowed } else { Compression::Never }
 }
 
 /// An event on its way to some sockets of a namespace. Each call of a method makes a new one; nothing is shared.
@@ -81,13 +62,14 @@ pub(crate) fn with_encoded<R>(
 pub struct Broadcast {
     namespace: Namespace,
     selection: Selection,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Self {
-        Self { namespace, selection: Selection::all(), guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        let (selection, options) = (Selection::all(), SendOptions::default());
+        Self { namespace, selection, options, timeout: Some(DEFAULT_TIMEOUT) }
     }
 
     /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
@@ -114,9 +96,18 @@ impl Broadcast {
         self
     }
 
+    /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
+    ///
+    /// It is on a WebSocket for which permessage-deflate has been
+    /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
+    }
+
     /// Is dropped for every socket whose transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -141,7 +132,7 @@ impl Broadcast {
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let frames = self.encode(event, &arguments, None)?;
         for socket in self.namespace.targets(&self.selection) {
-            socket.connection().send(&frames, self.guarantee);
+            socket.connection().send(&frames, self.options);
         }
         Ok(())
     }
@@ -174,7 +165,7 @@ impl Broadcast {
         let asked = sockets.iter().map(|socket| {
             let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
             let sent = expected.map(|answer| {
-                socket.connection().send(&frames, self.guarantee);
+                socket.connection().send(&frames, self.options);
                 (id, answer)
             });
             AckFuture::new(socket.clone(), sent, self.timeout)
@@ -185,38 +176,49 @@ impl Broadcast {
 
     fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
         check_name(event)?;
-        let (name, limits) = (self.namespace.name(), self.namespace.limits());
-        with_encoded(
-            |out, attachments| encode_event(out, name, id, event, arguments, attachments, limits),
-            |text, attachments| Frames::new(text, attachments.to_vec()),
-        )
+        let frames = self.namespace.wire().write(
+            |out, attachments, limits| {
+                encode_event(out, self.namespace.name(), id, event, arguments, attachments, limits)
+            },
+            |packet| packet.frames(),
+        )?;
+        Ok(frames)
     }
 
-    /// The selected sockets.
+    /// The selected sockets of this node.
     pub fn sockets(&self) -> Vec<Socket> {
         self.namespace.targets(&self.selection)
     }
 
-    /// Makes the selected sockets join rooms.
-    ///
-    /// # Errors
-    /// The first socket's that is in too many rooms; the others have joined.
-    pub fn join(&self, rooms: impl IntoRooms + Clone) -> Result<(), crate::JoinError> {
-        self.sockets().into_iter().map(|socket| socket.join(rooms.clone())).fold(Ok(()), Result::and)
+    /// The selected sockets of all nodes, as they are now. There are no other nodes yet.
+    #[expect(clippy::unused_async, reason = "other nodes will be asked, and waited for")]
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.sockets().iter().map(RemoteSocket::of).collect()
+    }
+
+    /// Makes the selected sockets join rooms. One that is in too many rooms stays out; that is logged.
+    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(rooms.clone()) {
+                tracing::warn!(id = %socket.id(), %error, "socket stays out of a room");
+            }
+        }
     }
 
     /// Makes the selected sockets leave rooms.
-    pub fn leave(&self, rooms: impl IntoRooms + Clone) {
+    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
         self.sockets().into_iter().for_each(|socket| socket.leave(rooms.clone()));
     }
 
-    /// Disconnects the selected sockets from this namespace.
-    pub fn disconnect(&self) {
+    /// Disconnects the selected sockets from this namespace: Node's `disconnectSockets()`.
+    ///
+    /// What was emitted to them before still arrives.
+    pub fn disconnect_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.disconnect());
     }
 
-    /// Closes the connections of the selected sockets, with all namespaces on them.
-    pub fn close(&self) {
+    /// Closes the connections of the selected sockets, with all namespaces on them: Node's `disconnectSockets(true)`.
+    pub fn close_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
     }
 }
@@ -226,18 +228,24 @@ impl Broadcast {
 #[must_use = "nothing is sent before `emit`"]
 pub struct Emit {
     socket: Socket,
-    guarantee: Guarantee,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
 impl Emit {
     pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket, guarantee: Guarantee::Reliable, timeout: Some(DEFAULT_TIMEOUT) }
+        Self { socket, options: SendOptions::default(), timeout: Some(DEFAULT_TIMEOUT) }
+    }
+
+    /// Whether it may be compressed. Default: yes. See [`Broadcast::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compression = compression(compress);
+        self
     }
 
     /// Is dropped if the transport can't take it right now.
     pub fn volatile(mut self) -> Self {
-        self.guarantee = Guarantee::Volatile;
+        self.options.guarantee = Guarantee::Volatile;
         self
     }
 
@@ -282,15 +290,16 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        with_encoded(
-            |out, attachments| {
-                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, socket.limits())
+        socket.wire().write(
+            |out, attachments, limits| {
+                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
             },
-            |text, attachments| {
+            |packet| {
                 if socket.may_send() {
-                    socket.connection().send_text(text, attachments, self.guarantee);
+                    packet.send(socket.connection(), self.options);
                 }
             },
-        )
+        )?;
+        Ok(())
     }
 }

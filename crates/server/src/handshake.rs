@@ -75,6 +75,37 @@ impl Handshake {
         self.http().is_cross_origin()
     }
 
+    /// All of it in the shape of Node's `socket.handshake`: `headers`, `time`, `address`, `xdomain`, `secure`, `issued`
+    /// (ms since 1970), `url`, `query` and `auth`.
+    ///
+    /// Of a parameter given twice the last value counts; a header given twice is joined by `, `.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut headers = serde_json::Map::new();
+        for (name, value) in &self.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            match headers.get_mut(name.as_str()) {
+                Some(serde_json::Value::String(joined)) => {
+                    joined.push_str(if name == http::header::COOKIE { "; " } else { ", " });
+                    joined.push_str(&value);
+                }
+                _ => drop(headers.insert(name.as_str().to_owned(), value.into())),
+            }
+        }
+        let query: serde_json::Map<_, _> = self.query_pairs().map(|(name, value)| (name, value.into())).collect();
+        let issued = self.issued().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        serde_json::json!({
+            "headers": headers,
+            "time": httpdate::fmt_http_date(self.issued()),
+            "address": self.address().map(|address| address.ip().to_string()),
+            "xdomain": self.is_cross_origin(),
+            "secure": self.is_secure(),
+            "issued": u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+            "url": self.url(),
+            "query": query,
+            "auth": serde_json::from_str::<serde_json::Value>(self.auth_json()).unwrap_or_default(),
+        })
+    }
+
     fn http(&self) -> &sockeye_engine::Handshake {
         self.0.connection().handshake()
     }

@@ -39,6 +39,7 @@ mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
 mod client; // One connection and its sockets.
 mod connect; // Into a namespace, or not.
+mod data; // Values by name that belong to a socket.
 mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
@@ -46,12 +47,16 @@ mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
 mod namespace; // A namespace.
+mod remote; // A socket as it was when it was asked for.
+mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
+mod wire; // How packets are written.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
 pub use connect::ConnectError;
+pub use data::SocketData;
 pub use disconnect::DisconnectReason;
 pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
@@ -59,9 +64,10 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
-pub use sockeye_adapter::{IntoRooms, JoinError, Room, SocketId};
+pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::{
     Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
 };

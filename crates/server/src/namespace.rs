@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use sockeye_adapter::{IntoRooms, Room, Rooms, Selection};
-use sockeye_protocol::Limits;
+use sockeye_adapter::{IntoRooms, Room, RoomEvent, Rooms, Selection};
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
 
@@ -13,8 +12,11 @@ use crate::ack::AckIds;
 use crate::emit::{Broadcast, EmitError};
 use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
+use crate::remote::RemoteSocket;
+use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
 use crate::socket::{Socket, SocketInner};
+use crate::wire::Wire;
 
 /// A namespace: sockets that share handlers and rooms. Cheap to clone; all clones are the same namespace.
 ///
@@ -28,6 +30,7 @@ pub(crate) struct NamespaceInner {
     server: Weak<ServerInner>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) rooms: Mutex<Rooms<Arc<SocketInner>>>,
+    watch: RoomWatch,
     pub(crate) handlers: Handlers,
     ack_ids: AckIds,
 }
@@ -39,6 +42,7 @@ impl Namespace {
             server,
             rooms: Mutex::new(Rooms::new(settings.max_rooms)),
             settings,
+            watch: RoomWatch::default(),
             handlers: Handlers::default(),
             ack_ids: AckIds::default(),
         }))
@@ -58,8 +62,8 @@ impl Namespace {
         self.0.server.upgrade().map(Server::from_inner)
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.settings.limits
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.0.settings.wire
     }
 
     pub(crate) fn ack_ids(&self) -> &AckIds {
@@ -174,6 +178,11 @@ impl Namespace {
         self.broadcast().volatile()
     }
 
+    /// Chooses all sockets, for an event that may be compressed or not. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.broadcast().compress(compress)
+    }
+
     /// Chooses all sockets, for an [`emit_with_ack`](Broadcast::emit_with_ack) that waits this long.
     pub fn timeout(&self, timeout: Duration) -> Broadcast {
         self.broadcast().timeout(timeout)
@@ -208,6 +217,66 @@ impl Namespace {
     /// How many sockets are connected.
     pub fn socket_count(&self) -> usize {
         self.0.rooms.lock().len()
+    }
+
+    /// All sockets of all nodes, as they are now. There are no other nodes yet.
+    ///
+    /// ```
+    /// # async fn f(io: sockeye::Server) {
+    /// for socket in io.to("room1").fetch_sockets().await {
+    ///     println!("{} is in {:?}, with {}", socket.id(), socket.rooms(), socket.data());
+    ///     socket.join("room2");
+    /// }
+    /// # }
+    /// ```
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.broadcast().fetch_sockets().await
+    }
+
+    /// Makes all sockets join rooms. See [`Broadcast::sockets_join`].
+    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
+        self.broadcast().sockets_join(rooms);
+    }
+
+    /// Makes all sockets leave rooms.
+    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
+        self.broadcast().sockets_leave(rooms);
+    }
+
+    /// Disconnects all sockets from this namespace. See [`Broadcast::disconnect_sockets`].
+    pub fn disconnect_sockets(&self) {
+        self.broadcast().disconnect_sockets();
+    }
+
+    /// Closes the connections of all sockets, with all namespaces on them.
+    pub fn close_sockets(&self) {
+        self.broadcast().close_sockets();
+    }
+
+    /// Chooses all devices of a user: the sockets that [`Socket::set_user`] has bound to it.
+    ///
+    /// ```
+    /// # let io = sockeye::Server::builder().build()?;
+    /// io.user("42").emit("notice", "a parcel has come")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn user(&self, user: impl AsRef<str>) -> Broadcast {
+        self.to(Room::of_user(user.as_ref()))
+    }
+
+    /// Calls `watcher` for everything that happens to the rooms of this namespace, in order, on this node.
+    ///
+    /// The room of a socket's own id is created when the socket has connected. The watcher runs within the call that
+    /// joins or leaves, and should not block.
+    pub fn on_room(&self, watcher: impl Fn(&RoomEvent) + Send + Sync + 'static) -> &Self {
+        self.0.watch.add(watcher);
+        self.0.rooms.lock().keep_journal();
+        self
+    }
+
+    /// Tells who watches the rooms what has happened to them.
+    pub(crate) fn tell_of_rooms(&self) {
+        self.0.watch.tell(&self.0.rooms);
     }
 
     /// The rooms that sockets have joined; those that are named by a socket's own id are not among them.

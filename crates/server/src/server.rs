@@ -21,6 +21,7 @@ use crate::extensions::Extensions;
 use crate::handler::ExtractError;
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
+use crate::wire::Wire;
 
 /// A Socket.IO server. Cheap to clone; all clones are the same server.
 ///
@@ -55,6 +56,7 @@ pub(crate) struct ServerInner {
 /// What sockets and namespaces have to know.
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    pub(crate) wire: Wire,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_rooms: usize,

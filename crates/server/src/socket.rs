@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use smol_str::SmolStr;
 use sockeye_adapter::{IntoRooms, JoinError, MemberKey, Room, Rooms, Selection, SocketId};
 use sockeye_engine::{Closed, Connection, Transport};
-use sockeye_protocol::Limits;
-use sockeye_protocol::socket::{PacketType, ToArguments, write_head};
+use sockeye_protocol::socket::ToArguments;
 
 use crate::ack::{AckFuture, PendingAcks};
 use crate::client::Client;
+use crate::data::SocketData;
 use crate::disconnect::DisconnectReason;
 use crate::dispatch::{self, EventQueue};
 use crate::emit::{Broadcast, Emit, EmitError};
@@ -22,6 +24,7 @@ use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
 use crate::server::Settings;
+use crate::wire::Wire;
 
 /// A client in a namespace. Cheap to clone; all clones are the same socket.
 ///
@@ -40,7 +43,7 @@ pub(crate) struct SocketInner {
     state: AtomicU8,
     pub(crate) acks: PendingAcks,
     pub(crate) events: EventQueue,
-    /// Handlers of this socket alone, and values that belong to it: most sockets have neither.
+    /// Handlers of this socket alone, values that belong to it, and its user: many sockets have none of them.
     own: OnceLock<Box<Own>>,
 }
 
@@ -48,6 +51,8 @@ pub(crate) struct SocketInner {
 struct Own {
     handlers: Handlers,
     extensions: Extensions,
+    data: SocketData,
+    user: Mutex<Option<SmolStr>>,
 }
 
 /// What the socket is in its life.
@@ -124,8 +129,8 @@ impl Socket {
         &self.0.namespace.inner().settings
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        self.0.namespace.limits()
+    pub(crate) fn wire(&self) -> &Wire {
+        self.0.namespace.wire()
     }
 
     pub(crate) fn acks(&self) -> &PendingAcks {
@@ -216,6 +221,17 @@ impl Socket {
         Emit::new(self.clone()).volatile()
     }
 
+    /// Sets whether the next event may be compressed. See [`Broadcast::compress`].
+    ///
+    /// ```no_run
+    /// # fn f(socket: sockeye::Socket, archive: String) -> Result<(), sockeye::EmitError> {
+    /// socket.compress(false).emit("archive", archive)
+    /// # }
+    /// ```
+    pub fn compress(&self, compress: bool) -> Emit {
+        Emit::new(self.clone()).compress(compress)
+    }
+
     /// Chooses all other sockets of the namespace.
     pub fn broadcast(&self) -> Broadcast {
         self.0.namespace.broadcast().except(&self.0.id)
@@ -244,7 +260,8 @@ impl Socket {
     /// Joins rooms; those it is in already stay as they are. Nothing happens once it has been disconnected.
     ///
     /// # Errors
-    /// [`JoinError::TooManyRooms`] at the bound `max_rooms`; the rooms before that one have been joined.
+    /// [`JoinError::TooManyRooms`] at the bound `max_rooms`, [`JoinError::Reserved`] for a user's room; the rooms before that
+    /// one have been joined.
     pub fn join(&self, rooms: impl IntoRooms) -> Result<(), JoinError> {
         let wanted = Selection::all().to(rooms);
         self.in_rooms(|rooms, key| {
@@ -277,7 +294,10 @@ impl Socket {
     fn in_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Arc<SocketInner>>, MemberKey) -> R) -> Option<R> {
         let mut rooms = self.0.namespace.inner().rooms.lock();
         let key = *self.0.key.get().filter(|_| self.may_send())?;
-        Some(change(&mut rooms, key))
+        let changed = change(&mut rooms, key);
+        drop(rooms);
+        self.0.namespace.tell_of_rooms();
+        Some(changed)
     }
 
     /// Calls `handler` for every event of this name from this client, after the handlers of the namespace.
@@ -313,6 +333,43 @@ impl Socket {
         self.0.own.get()?.extensions.get()
     }
 
+    /// Values by name that belong to this socket: Node's `socket.data`.
+    pub fn data(&self) -> &SocketData {
+        &self.own().data
+    }
+
+    pub(crate) fn data_json(&self) -> serde_json::Value {
+        self.0.own.get().map_or_else(|| serde_json::Value::Object(serde_json::Map::new()), |own| own.data.to_json())
+    }
+
+    /// Binds the socket to a user, as one of its devices; [`Namespace::user`] reaches them all.
+    ///
+    /// It belongs into a [middleware](Namespace::middleware), which knows who the client is. A socket has one user: the
+    /// last one counts. Nothing happens once the socket has been disconnected.
+    ///
+    /// ```
+    /// # use sockeye::{ConnectError, Data, Server, Socket};
+    /// # fn user_of(token: &str) -> Result<String, ConnectError> { Ok(token.to_owned()) }
+    /// # let io = Server::builder().build()?;
+    /// io.middleware(async |socket: Socket, Data(token): Data<String>| {
+    ///     socket.set_user(user_of(&token)?);
+    ///     Ok::<(), ConnectError>(())
+    /// });
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn set_user(&self, user: impl AsRef<str>) {
+        let user = user.as_ref();
+        self.in_rooms(|rooms, key| {
+            rooms.bind(key, user);
+            *self.own().user.lock() = Some(user.into());
+        });
+    }
+
+    /// The user that the socket is bound to.
+    pub fn user(&self) -> Option<SmolStr> {
+        self.0.own.get()?.user.lock().clone()
+    }
+
     fn own(&self) -> &Own {
         self.0.own.get_or_init(Box::default)
     }
@@ -325,9 +382,7 @@ impl Socket {
             State::Connecting | State::Connected => {}
             State::Disconnecting | State::Disconnected => return,
         }
-        let mut packet = Vec::new();
-        write_head(&mut packet, PacketType::Disconnect, 0, self.namespace_name(), None);
-        self.connection().send_text(&packet, &[], sockeye_engine::Guarantee::Reliable);
+        self.client().dismiss(self.namespace_name());
         self.client().leave(self);
         self.end(DisconnectReason::ServerNamespaceDisconnect);
     }
@@ -358,6 +413,7 @@ impl Socket {
         let removed = self.0.key.get().and_then(|&key| rooms.remove(key));
         drop(rooms);
         drop(removed);
+        self.0.namespace.tell_of_rooms();
         self.0.acks.close();
     }
 

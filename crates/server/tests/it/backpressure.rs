@@ -159,7 +159,7 @@ async fn a_socket_that_stopped_reading_and_is_disconnected_lets_its_connection_g
     client.send_all([r#"42["wait",0]"#, r#"42["wait",1]"#]).await;
     seen.expect("0").await;
     client.send(r#"42/x,7["echo"]"#).await;
-    host.io.broadcast().disconnect();
+    host.io.broadcast().disconnect_sockets();
     client.expect("41").await;
     client.expect("43/x,7[1]").await;
 }

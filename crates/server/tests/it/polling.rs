@@ -67,13 +67,13 @@ async fn a_client_that_is_disconnected_is_told_with_what_was_emitted_before() {
     host.io.on_disconnect(async |State(log): State<Notes>, reason: DisconnectReason| log.note(reason));
     let client = Poller::join(&host).await;
     host.io.emit("last", 1).unwrap();
-    host.io.broadcast().close();
+    host.io.broadcast().close_sockets();
     seen.expect("server namespace disconnect").await;
     assert_eq!(client.get().await, "42[\"last\",1]\x1e41");
     assert_eq!(client.get().await, "1");
 
     let client = Poller::join(&host).await;
-    host.io.broadcast().disconnect();
+    host.io.broadcast().disconnect_sockets();
     assert_eq!(client.get().await, "41");
     seen.expect("server namespace disconnect").await;
     // Its session lives on.

@@ -176,13 +176,13 @@ async fn whole_rooms_join_leave_and_are_disconnected() {
     io.to("a").join("c").unwrap();
     io.to("c").emit("e", ()).unwrap();
     crowd.check("c", &[0, 1]).await;
-    io.to("c").except(crowd.sockets[0].id()).leave(["a", "c"]);
+    io.to("c").except(crowd.sockets[0].id()).sockets_leave(["a", "c"]);
     io.to("c").emit("e", ()).unwrap();
     crowd.check("c without 1", &[0]).await;
-    io.to("b").disconnect();
+    io.to("b").disconnect_sockets();
     crowd.clients[2].expect("41").await;
     crowd.clients[2].expect_nothing().await;
-    io.to("a").close();
+    io.to("a").close_sockets();
     assert_eq!(crowd.clients[0].rest().await, ["41"]);
     crowd.clients[1].expect_nothing().await;
     assert_eq!(io.socket_count(), 1);

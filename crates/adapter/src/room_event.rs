@@ -1,0 +1,44 @@
+//! What happens to rooms.
+
+use crate::names::{Room, SocketId};
+
+/// What happened to a room. The first to join creates it; when the last has left it is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomEvent {
+    /// A room came into being; its first socket joins it next.
+    Created {
+        /// The room.
+        room: Room,
+    },
+    /// A socket joined.
+    Joined {
+        /// The room.
+        room: Room,
+        /// Who joined.
+        socket: SocketId,
+    },
+    /// A socket left.
+    Left {
+        /// The room.
+        room: Room,
+        /// Who left.
+        socket: SocketId,
+    },
+    /// Nobody is in the room any more.
+    Deleted {
+        /// The room.
+        room: Room,
+    },
+}
+
+impl RoomEvent {
+    /// The room that it happened to.
+    pub fn room(&self) -> &Room {
+        match self {
+            Self::Created { room } | Self::Joined { room, .. } | Self::Left { room, .. } | Self::Deleted { room } => {
+                room
+            }
+        }
+    }
+}

@@ -7,10 +7,12 @@ const narrow = matchMedia("(max-width: 760px)");
 
 // ---- The drawer ----
 
-function openDrawer() {
+export function openDrawer() {
+  if (!narrow.matches) return;
   document.body.classList.add("drawer");
   applyDrawer();
-  (byId("lists").querySelector("[aria-current]") ?? byId("close-drawer")).focus();
+  const lists = byId("lists");
+  (lists.querySelector("[aria-current]") ?? lists.querySelector(".entry") ?? byId("close-drawer")).focus();
 }
 
 export function closeDrawer() {

@@ -7,6 +7,7 @@ const MARKS = {
   waiting: ["◌", "waiting for the connection"],
   sent: ["✓", "sent"],
   delivered: ["✓✓", "delivered"],
+  seen: ["✓✓", "seen"],
   refused: ["!", "not sent"],
 };
 

@@ -6,8 +6,10 @@
 mod clock;
 pub mod names;
 mod page;
+mod secret;
 mod serve;
 
 pub use clock::now;
 pub use page::page;
+pub use secret::Secret;
 pub use serve::{Place, serve};

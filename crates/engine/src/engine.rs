@@ -47,6 +47,18 @@ pub(crate) struct Shared {
     pub(crate) abort: CancellationToken,
 }
 
+impl Shared {
+    /// See [`Engine::spawn`].
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let future = self.abort.clone().run_until_cancelled_owned(future);
+        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.home.get().cloned()) {
+            self.tasks.spawn_on(future, &runtime);
+        } else {
+            tracing::error!("no runtime to run a task on: it is dropped");
+        }
+    }
+}
+
 /// What a new session is to be.
 pub(crate) struct Opening {
     pub(crate) protocol: Protocol,
@@ -118,12 +130,7 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let future = self.0.abort.clone().run_until_cancelled_owned(future);
-        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
-            self.0.tasks.spawn_on(future, &runtime);
-        } else {
-            tracing::error!("no runtime to run a task on: it is dropped");
-        }
+        self.0.spawn(future);
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.

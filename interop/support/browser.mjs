@@ -27,6 +27,11 @@ export async function newDevice(browser, options = {}) {
   return context;
 }
 
+/** A page, and all that it says in the browser's console about what went wrong. */
+export function watch(page) {
+  return new ChatPage(page);
+}
+
 /** The chat's page, with the things that people do in it. */
 export class ChatPage {
   constructor(page) {

@@ -1,7 +1,7 @@
 // The frame of a page: the lists at the side, which become a drawer on a phone, the banner, the dialogs.
 // Every page has just one, so importing this file sets it up.
 
-import { byId, listItem } from "./view.js";
+import { byId, listItem, sentence } from "./view.js";
 
 const narrow = matchMedia("(max-width: 760px)");
 
@@ -135,9 +135,4 @@ export function dialog(id, enter) {
     field.value = "";
     element.showModal();
   };
-}
-
-/** Makes a sentence of what the server says. */
-export function sentence(words) {
-  return words && `${words[0].toUpperCase()}${words.slice(1)}.`;
 }

@@ -1,7 +1,6 @@
 // Asking for a nickname, changing it, and taking it to another device.
 
-import { sentence } from "./frame.js";
-import { byId } from "./view.js";
+import { byId, sentence } from "./view.js";
 
 export class SignIn {
   /** `enter()` is called when there is a new name, `leave()` when it is given up. */

@@ -20,6 +20,11 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Makes a sentence of what the server says. */
+export function sentence(words) {
+  return words && `${words[0].toUpperCase()}${words.slice(1)}.`;
+}
+
 /** The class of a person's colour, which follows from the name. */
 function colour(name) {
   const sum = [...name].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) >>> 0, 7);

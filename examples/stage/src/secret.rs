@@ -14,6 +14,16 @@ impl Secret {
         Self(secret.into())
     }
 
+    /// Makes a secret that nobody can guess: 32 characters for use in addresses and headers.
+    pub fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    /// The secret itself, for who has to be told.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// Whether `given` is this secret. The time it takes tells nothing but the secret's length.
     pub fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
@@ -38,5 +48,12 @@ mod tests {
             assert!(!secret.is(other), "{other:?}");
         }
         assert_eq!(format!("{secret:?}"), "Secret");
+    }
+
+    #[test]
+    fn a_random_secret_is_new_each_time() {
+        let (one, two) = (Secret::random(), Secret::random());
+        assert_eq!(one.reveal().len(), 32);
+        assert!(!one.is(two.reveal()));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use stage::message::Fault;
 use stage::names::tidy;
 
 /// The room everybody is in; being in it means being online.
@@ -13,7 +14,6 @@ const NAME_CHARS: usize = 24;
 const KEY_CHARS: usize = 64;
 const ROOM_CHARS: usize = 32;
 const TEXT_CHARS: usize = 2000;
-const ID_CHARS: usize = 64;
 const ROOMS_PER_USER: usize = 20;
 const ROOMS: usize = 500;
 const MESSAGES_PER_ROOM: usize = 100;
@@ -61,25 +61,8 @@ pub(crate) enum To {
     User(String),
 }
 
-/// A message as a page sends it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Draft {
-    /// Made by the page: a message that is sent again after a lost answer is the same message.
-    pub(crate) id: String,
-    pub(crate) to: To,
-    pub(crate) text: String,
-}
-
-/// A message as everybody gets it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Message {
-    pub(crate) id: String,
-    pub(crate) from: String,
-    pub(crate) to: To,
-    pub(crate) text: String,
-    /// Milliseconds since 1970, by the server's clock.
-    pub(crate) at: u64,
-}
+pub(crate) type Draft = stage::message::Draft<To>;
+pub(crate) type Message = stage::message::Message<To>;
 
 /// A message that was accepted.
 #[derive(Debug, PartialEq)]
@@ -122,10 +105,8 @@ pub(crate) enum Refusal {
     Name,
     #[error("a room's name has 1 to {ROOM_CHARS} characters")]
     RoomName,
-    #[error("a message has 1 to {TEXT_CHARS} characters")]
-    Text,
-    #[error("this page does not speak as expected, please reload it")]
-    Malformed,
+    #[error(transparent)]
+    Message(#[from] Fault),
     #[error("“{0}” is taken by somebody else")]
     Taken(String),
     #[error("{0} is not online")]
@@ -144,7 +125,7 @@ impl Chat {
     /// Checks what a page says about itself, and returns it with its names tidied up and no more rooms than one may have.
     pub(crate) fn check(&self, hello: Hello) -> Result<Hello, Refusal> {
         let name = tidy(&hello.name, NAME_CHARS).ok_or(Refusal::Name)?;
-        let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Malformed)?;
+        let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Message(Fault::Malformed))?;
         match self.state().users.get(&name) {
             Some(user) if user.key != key => Err(Refusal::Taken(name)),
             _ => Ok(Hello { name, key, rooms: hello.rooms.into_iter().take(ROOMS_PER_USER).collect() }),
@@ -214,16 +195,8 @@ impl Chat {
 
     /// Accepts a message, and keeps it if it is for a room.
     pub(crate) fn post(&self, from: &str, draft: Draft) -> Result<Posted, Refusal> {
-        let Draft { id, to, text } = draft;
-        if !is_id(&id) {
-            return Err(Refusal::Malformed);
-        }
-        let text = text.trim_end().to_owned();
-        if text.trim_start().is_empty() || text.chars().count() > TEXT_CHARS {
-            return Err(Refusal::Text);
-        }
-        self.reaches(from, &to)?;
-        let message = Message { id, from: from.to_owned(), to, text, at: stage::now() };
+        let message = draft.sign(from, TEXT_CHARS)?;
+        self.reaches(from, &message.to)?;
         let To::Room(room) = &message.to else { return Ok(Posted::New(message)) };
         let mut state = self.state();
         let Some(room) = state.rooms.get_mut(room) else { return Err(Refusal::Outside(room.clone())) };
@@ -258,7 +231,7 @@ impl State {
     fn join(&mut self, name: &str, room: &str) -> Result<Option<Change>, Refusal> {
         let room = tidy(room, ROOM_CHARS).ok_or(Refusal::RoomName)?;
         let rooms_are_full = self.rooms.len() >= ROOMS && !self.rooms.contains_key(&room);
-        let user = self.users.get_mut(name).ok_or(Refusal::Malformed)?;
+        let user = self.users.get_mut(name).ok_or(Refusal::Message(Fault::Malformed))?;
         if user.rooms.contains(&room) {
             return Ok(None);
         }
@@ -291,11 +264,6 @@ impl State {
         let history = self.rooms.get(room).map(|room| room.history.iter().cloned().collect()).unwrap_or_default();
         OpenRoom { name: room.to_owned(), history }
     }
-}
-
-/// Whether this can be the id of a message.
-pub(crate) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.chars().count() <= ID_CHARS
 }
 
 #[cfg(test)]
@@ -355,8 +323,11 @@ mod tests {
         let chat = Chat::default();
         chat.enter(&hello("Ada", "a")).unwrap();
         let refusal = |to, text: &str| chat.post("Ada", draft("1", to, text)).unwrap_err();
-        assert_eq!(refusal(To::Room(LOBBY.into()), &"x".repeat(TEXT_CHARS + 1)), Refusal::Text);
-        assert_eq!(refusal(To::Room(LOBBY.into()), " \n"), Refusal::Text);
+        assert_eq!(
+            refusal(To::Room(LOBBY.into()), &"x".repeat(TEXT_CHARS + 1)),
+            Refusal::Message(Fault::Text { most: TEXT_CHARS })
+        );
+        assert_eq!(refusal(To::Room(LOBBY.into()), " \n"), Refusal::Message(Fault::Text { most: TEXT_CHARS }));
         assert_eq!(refusal(To::Room("tea".into()), "hi"), Refusal::Outside("tea".into()));
         assert_eq!(refusal(To::User("Bob".into()), "hi"), Refusal::Offline("Bob".into()));
         assert_eq!(chat.check(hello(&"x".repeat(NAME_CHARS + 1), "a")).unwrap_err(), Refusal::Name);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use serde::Serialize;
-use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Failure, Server, Socket, State};
+use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Server, Socket, State};
 
 use crate::chat::{Chat, Draft, Hello, Message, OpenRoom, Posted, Refusal, To};
 
@@ -38,7 +38,7 @@ fn handle(io: &Server) {
     io.on("typing", typing);
     io.on("received", received);
     io.on_disconnect(exit);
-    io.on_error(answer_with_refusal);
+    io.on_error(stage::refuse::<Refusal>);
 }
 
 type TheChat = State<Arc<Chat>>;
@@ -150,23 +150,10 @@ async fn received(
     Extension(me): Me,
     Data((author, id)): Data<(String, String)>,
 ) -> Result<(), EmitError> {
-    if !chat::is_id(&id) || chat.reaches(&me.name, &To::User(author.clone())).is_err() {
+    if !stage::message::is_id(&id) || chat.reaches(&me.name, &To::User(author.clone())).is_err() {
         return Ok(());
     }
     socket.to(user(&author)).emit("received", Received { by: &me.name, id: &id })
-}
-
-/// Tells the page what was refused, and the terminal what went wrong.
-fn answer_with_refusal(failure: Failure) {
-    let refusal = failure.error.downcast_ref::<Refusal>();
-    if refusal.is_none() {
-        eprintln!("{}: {}", failure.event, failure.error);
-    }
-    let error = refusal.unwrap_or(&Refusal::Malformed).to_string();
-    // A page that gets no answer asks again.
-    if let Some(ack) = failure.ack {
-        drop(ack.send(Refused { error }));
-    }
 }
 
 /// The room of all devices of a user.
@@ -177,11 +164,6 @@ fn user(name: &str) -> String {
 /// The room of all who are in a room of the chat.
 fn room(name: &str) -> String {
     format!("room:{name}")
-}
-
-#[derive(Serialize)]
-struct Refused {
-    error: String,
 }
 
 #[derive(Serialize)]

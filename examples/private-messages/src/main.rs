@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use serde::Serialize;
-use sockeye::{BoxError, ConnectError, Data, Failure, Namespace, Server, Socket, State};
+use sockeye::{BoxError, ConnectError, Data, Namespace, Server, Socket, State};
+use stage::message::Fault;
 
 use crate::post::{Draft, Hello, Mail, Message, Post, Posted, Refusal};
 
@@ -32,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     io.on("read", read);
     io.on("typing", typing);
     io.on_disconnect(exit);
-    io.on_error(answer_with_refusal);
+    io.on_error(stage::refuse::<Refusal>);
 
     let page = stage::page(include_str!("../page/index.html"), include_str!("../page/main.js"));
     stage::serve(&io, page.layer(io.layer()), args.place).await
@@ -97,19 +98,6 @@ async fn typing(socket: Socket, Data((to, active)): Data<(String, bool)>) -> Res
     Ok(())
 }
 
-/// Tells the page what was refused, and the terminal what went wrong.
-fn answer_with_refusal(failure: Failure) {
-    let refusal = failure.error.downcast_ref::<Refusal>();
-    if refusal.is_none() {
-        eprintln!("{}: {}", failure.event, failure.error);
-    }
-    let error = refusal.unwrap_or(&Refusal::Malformed).to_string();
-    // A page that gets no answer asks again.
-    if let Some(ack) = failure.ack {
-        drop(ack.send(Refused { error }));
-    }
-}
-
 /// How many devices of this user are connected.
 fn devices(io: &Namespace, name: &str) -> usize {
     io.user(name).sockets().len()
@@ -117,7 +105,7 @@ fn devices(io: &Namespace, name: &str) -> usize {
 
 /// The user that the middleware has bound the socket to.
 fn name_of(socket: &Socket) -> Result<String, Refusal> {
-    socket.user().map(Into::into).ok_or(Refusal::Malformed)
+    socket.user().map(Into::into).ok_or(Fault::Malformed.into())
 }
 
 /// All that a page needs to know at its start.
@@ -132,9 +120,4 @@ struct Welcome<'a> {
 struct Person {
     name: String,
     online: bool,
-}
-
-#[derive(Serialize)]
-struct Refused {
-    error: String,
 }

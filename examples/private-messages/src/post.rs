@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use stage::Secret;
+use stage::message::Fault;
 use stage::names::tidy;
 
 const NAME_CHARS: usize = 24;
 const KEY_CHARS: usize = 64;
 const TEXT_CHARS: usize = 1000;
-const ID_CHARS: usize = 64;
 /// Beyond this many, who has been away longest is forgotten, with all mail.
 const ACCOUNTS: usize = 500;
 /// Beyond this many, the oldest message of a mailbox goes, whether it has been read or not.
@@ -52,25 +52,8 @@ pub(crate) struct To {
     pub(crate) user: String,
 }
 
-/// A message as a page sends it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Draft {
-    /// Made by the page: a message that is sent again after a lost answer is the same message.
-    pub(crate) id: String,
-    pub(crate) to: To,
-    pub(crate) text: String,
-}
-
-/// A message as the devices of both get it.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Message {
-    pub(crate) id: String,
-    pub(crate) from: String,
-    pub(crate) to: To,
-    pub(crate) text: String,
-    /// Milliseconds since 1970, by the server's clock.
-    pub(crate) at: u64,
-}
+pub(crate) type Draft = stage::message::Draft<To>;
+pub(crate) type Message = stage::message::Message<To>;
 
 /// A message that was accepted.
 #[derive(Debug, PartialEq)]
@@ -85,10 +68,8 @@ pub(crate) enum Posted {
 pub(crate) enum Refusal {
     #[error("a nickname has 1 to {NAME_CHARS} characters")]
     Name,
-    #[error("a message has 1 to {TEXT_CHARS} characters")]
-    Text,
-    #[error("this page does not speak as expected, please reload it")]
-    Malformed,
+    #[error(transparent)]
+    Message(#[from] Fault),
     #[error("“{0}” is taken by somebody else")]
     Taken(String),
     #[error("nobody here is called {0}")]
@@ -101,7 +82,7 @@ impl Post {
     /// Returns the name of the account, which is opened if there is none. `is_online` tells who must not be forgotten.
     pub(crate) fn sign_in(&self, hello: &Hello, is_online: impl Fn(&str) -> bool) -> Result<String, Refusal> {
         let name = tidy(&hello.name, NAME_CHARS).ok_or(Refusal::Name)?;
-        let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Malformed)?;
+        let key = tidy(&hello.key, KEY_CHARS).ok_or(Fault::Malformed)?;
         let mut accounts = self.accounts();
         if let Some(account) = accounts.get(&name) {
             return if account.key.is(&key) { Ok(name) } else { Err(Refusal::Taken(name)) };
@@ -134,23 +115,18 @@ impl Post {
 
     /// Puts a message into both mailboxes: the receiver's, online or not, and the author's, for all devices.
     pub(crate) fn send(&self, from: &str, draft: Draft) -> Result<Posted, Refusal> {
-        let Draft { id, to, text } = draft;
-        if id.is_empty() || id.chars().count() > ID_CHARS {
-            return Err(Refusal::Malformed);
-        }
-        let text = text.trim_end().to_owned();
-        if text.trim_start().is_empty() || text.chars().count() > TEXT_CHARS {
-            return Err(Refusal::Text);
-        }
+        let message = draft.sign(from, TEXT_CHARS)?;
         let mut accounts = self.accounts();
-        let author = accounts.get(from).ok_or(Refusal::Malformed)?;
-        if let Some(earlier) = author.mailbox.iter().find(|mail| mail.message.id == id && mail.message.from == from) {
+        let author = accounts.get(from).ok_or(Fault::Malformed)?;
+        let sent = |mail: &&Mail| mail.message.id == message.id && mail.message.from == from;
+        if let Some(earlier) = author.mailbox.iter().find(sent) {
             return Ok(Posted::Again(earlier.message.clone()));
         }
-        if to.user == from || !accounts.contains_key(&to.user) {
-            return Err(Refusal::Unknown(to.user.chars().take(NAME_CHARS).collect()));
+        let to = &message.to.user;
+        if to == from || !accounts.contains_key(to) {
+            return Err(Refusal::Unknown(to.chars().take(NAME_CHARS).collect()));
         }
-        let message = Arc::new(Message { id, from: from.to_owned(), to, text, at: stage::now() });
+        let message = Arc::new(message);
         for name in [from, &message.to.user] {
             if let Some(account) = accounts.get_mut(name) {
                 account.put(message.clone());
@@ -243,9 +219,12 @@ mod tests {
         let post = post(&["Ada"]);
         assert_eq!(post.send("Ada", draft("1", "Bob", "hi")), Err(Refusal::Unknown("Bob".into())));
         assert_eq!(post.send("Ada", draft("1", "Ada", "hi")), Err(Refusal::Unknown("Ada".into())));
-        assert_eq!(post.send("Ada", draft("1", "Bob", " \n")), Err(Refusal::Text));
-        assert_eq!(post.send("Ada", draft("1", "Bob", &"x".repeat(TEXT_CHARS + 1))), Err(Refusal::Text));
-        assert_eq!(post.send("Ada", draft("", "Bob", "hi")), Err(Refusal::Malformed));
+        assert_eq!(post.send("Ada", draft("1", "Bob", " \n")), Err(Fault::Text { most: TEXT_CHARS }.into()));
+        assert_eq!(
+            post.send("Ada", draft("1", "Bob", &"x".repeat(TEXT_CHARS + 1))),
+            Err(Fault::Text { most: TEXT_CHARS }.into())
+        );
+        assert_eq!(post.send("Ada", draft("", "Bob", "hi")), Err(Fault::Malformed.into()));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Connection {
 
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
-        self.0.link.lock().takes(Guarantee::Reliable)
+        self.0.link.lock().takes(crate::sending::Guarantee::Reliable)
     }
 
     /// What the client told with its first request.
@@ -197,7 +197,7 @@ impl Connection {
             Next::Close(closed) => self.close(closed),
             Next::CloseSoon(closed) => {
                 let connection = self.clone();
-                self.0.engine.spawn(async move { connection.close(closed) });
+                self.0.engine.spawn_at_home(async move { connection.close(closed) });
             }
         }
     }

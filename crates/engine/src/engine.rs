@@ -1,21 +1,29 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use sockeye_protocol::engine::{Open, Packet, PeerEncoding, Protocol, Session, Transport};
+use bytes::Bytes;
+use sockeye_protocol::engine::{
+    BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
+};
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
+use crate::compression::{Coding, MOST_IN_PLACE};
 use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
+use crate::cors::Cors;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::{Acceptor, Delivery};
@@ -41,6 +49,8 @@ pub(crate) struct Shared {
     home: OnceLock<Handle>,
     /// No new sessions.
     closing: AtomicBool,
+    /// Bodies that are compressed aside at the same time are no more than there are cores.
+    compressors: Semaphore,
     /// Ends accepting.
     stop_listening: CancellationToken,
     /// Ends whatever still runs.
@@ -48,19 +58,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// See [`Engine::spawn`].
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let future = self.abort.clone().run_until_cancelled_owned(future);
-        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.home.get().cloned()) {
-            self.tasks.spawn_on(future, &runtime);
-        } else {
-            tracing::error!("no runtime to run a task on: it is dropped");
-        }
+    /// Runs a task on this runtime.
+    fn spawn_on(&self, runtime: Option<Handle>, future: impl Future<Output = ()> + Send + 'static) {
+        let Some(runtime) = runtime else {
+            return tracing::error!("no runtime to run a task on: it is dropped");
+        };
+        self.tasks.spawn_on(self.abort.clone().run_until_cancelled_owned(future), &runtime);
+    }
+
+    /// See [`Engine::spawn_at_home`].
+    pub(crate) fn spawn_at_home(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_on(self.home.get().cloned().or_else(|| Handle::try_current().ok()), future);
     }
 }
 
 /// What a new session is to be.
 pub(crate) struct Opening {
+    pub(crate) id: SessionId,
     pub(crate) protocol: Protocol,
     pub(crate) peer: PeerEncoding,
     pub(crate) handshake: Handshake,
@@ -99,6 +113,7 @@ impl Engine {
             workers: TaskTracker::new(),
             home: OnceLock::new(),
             closing: AtomicBool::new(false),
+            compressors: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)),
             stop_listening: CancellationToken::new(),
             abort: CancellationToken::new(),
         })))
@@ -121,6 +136,11 @@ impl Engine {
         self.0.closing.load(Ordering::Relaxed)
     }
 
+    /// Who may read the answers, for those that are given under the engine's path but not by [`handle`](Self::handle).
+    pub fn cors(&self) -> Option<&Cors> {
+        self.0.config.cors.as_ref()
+    }
+
     /// Is cancelled when no more connections are to be accepted.
     pub fn stop_listening(&self) -> &CancellationToken {
         &self.0.stop_listening
@@ -130,7 +150,23 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(future);
+        self.0.spawn_on(Handle::try_current().ok().or_else(|| self.0.home.get().cloned()), future);
+    }
+
+    /// As [`spawn`](Self::spawn), but on the runtime of the first connection whenever there has been one.
+    ///
+    /// For what emits leave behind: they come from any thread, whose own runtime may not run on.
+    pub fn spawn_at_home(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn_at_home(future);
+    }
+
+    /// Compresses a body, a long one on a thread that may take its time. None if that has failed.
+    pub(crate) async fn compress(&self, coding: Coding, body: Bytes) -> Option<Bytes> {
+        if body.len() <= MOST_IN_PLACE {
+            return coding.encode(&body).ok();
+        }
+        let _turn = self.0.compressors.acquire().await.ok()?;
+        self.0.tasks.spawn_blocking(move || coding.encode(&body).ok()).await.ok()?
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.
@@ -148,17 +184,23 @@ impl Engine {
     }
 
     /// Opens a session.
-    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Connection {
-        let Opening { protocol, peer, handshake } = opening;
+    ///
+    /// # Errors
+    /// The refusal of an id that another session has.
+    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Result<Connection, Refusal> {
+        let Opening { id, protocol, peer, handshake } = opening;
         let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
-        let connection = Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
-        self.0.sessions.insert(connection.clone());
+        let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
+        if !self.0.sessions.insert(&connection) {
+            tracing::error!("a session id was made twice");
+            return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
-        connection
+        Ok(connection)
     }
 
     pub(crate) fn open_packet(&self, connection: &Connection, transport: Transport) -> Packet<'static> {
@@ -198,7 +240,7 @@ impl Engine {
         if let Some(address) = socket.address {
             opening.handshake.set_address(address);
         }
-        let connection = self.open(opening, Transport::WebSocket);
+        let Ok(connection) = self.open(opening, Transport::WebSocket) else { return };
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
         self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
@@ -298,7 +340,8 @@ mod tests {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
-        let connection = engine.open(Opening { protocol, peer, handshake }, Transport::Polling);
+        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake };
+        let connection = engine.open(opening, Transport::Polling).unwrap();
         for _ in 0..20 {
             let attempt = connection.begin_upgrade().unwrap();
             connection.upgrade_failed(attempt);

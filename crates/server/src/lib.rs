@@ -47,6 +47,8 @@ mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
 mod namespace; // A namespace.
+mod peer; // The address of the peer.
+mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
@@ -64,11 +66,13 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::{
-    Clients, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
+    Listener, PeerAddress, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport, Upgrades,
 };
 pub use sockeye_protocol::socket::{ToArguments, Value};

@@ -21,6 +21,7 @@ use crate::extensions::Extensions;
 use crate::handler::ExtractError;
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
+use crate::recovery::Recovery;
 use crate::wire::Wire;
 
 /// A Socket.IO server. Cheap to clone; all clones are the same server.
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) max_pending_acks: usize,
     pub(crate) max_suspended: usize,
     pub(crate) max_waiting_bytes: usize,
+    /// With it, how long a lost connection may go unnoticed.
+    pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,
@@ -155,6 +158,14 @@ impl Server {
     /// let app: axum::Router = axum::Router::new().layer(io.layer());
     /// # Ok::<(), sockeye::ConfigError>(())
     /// ```
+    ///
+    /// # The peer's address
+    ///
+    /// A service sees no addresses; a WebSocket's is found all the same. For clients that poll, and for
+    /// [`allow_request`](ServerBuilder::allow_request), put a [`PeerAddress`](crate::PeerAddress) into the extensions of
+    /// each request. Under axum that is done by the feature `axum` of this crate together with
+    /// `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`.
+    /// [`listen`](Self::listen) does it by itself.
     pub fn layer(&self) -> Layer {
         Layer::new(self.clone())
     }

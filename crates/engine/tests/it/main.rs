@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
+mod admission;
 mod bounds;
 mod closing;
+mod compression;
 mod handshake;
+mod headers;
 mod heartbeat;
+mod http2;
+mod jsonp;
 mod polling;
 mod refusals;
 mod support;

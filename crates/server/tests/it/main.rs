@@ -12,9 +12,11 @@ mod client_files; // The browser bundles.
 mod closing; // The end of the server.
 mod connect; // Into a namespace, or not.
 mod disconnect; // Why and how sockets end.
+mod entrance; // Before any namespace is known.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
 mod old_clients; // Protocol 3.
-mod polling; // The same without WebSocket.
+mod polling;
+mod recovery; // The same without WebSocket.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

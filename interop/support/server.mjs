@@ -13,11 +13,12 @@ const START_WITHIN = 10_000;
 const STOP_WITHIN = 10_000;
 
 export class TestServer {
-  /** Starts `name` from `SOCKEYE_BIN_DIR`. Port 0 means: any free one. */
-  static async start(name, { port = 0, args = [] } = {}) {
+  /** Starts `name` from `SOCKEYE_BIN_DIR`. Port 0 means: any free one. It is asked to stop by `ending`. */
+  static async start(name, { port = 0, args = [], ending = "SIGTERM" } = {}) {
     const server = new TestServer();
     server.name = name;
     server.args = args;
+    server.ending = ending;
     await server.#spawn(port);
     return server;
   }
@@ -40,7 +41,7 @@ export class TestServer {
 
   /** Asks the process to stop, and expects it to do so by itself and with 0. */
   async stop() {
-    this.child.kill("SIGTERM");
+    this.child.kill(this.ending);
     const late = setTimeout(() => this.child.kill("SIGKILL"), STOP_WITHIN);
     const { code, signal } = await this.ended;
     clearTimeout(late);

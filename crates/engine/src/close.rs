@@ -41,6 +41,8 @@ pub enum CloseCause {
     Panic,
     /// The application closed the connection.
     Application,
+    /// The client has come back on another connection before this one was known to be lost.
+    Replaced,
     /// The server is shutting down.
     Shutdown,
 }
@@ -49,6 +51,11 @@ impl Closed {
     /// The connection was closed from this side.
     pub fn forced(cause: CloseCause) -> Self {
         Self { reason: CloseReason::ForcedClose, cause }
+    }
+
+    /// The client has come back on another connection.
+    pub fn replaced() -> Self {
+        Self { reason: CloseReason::TransportClose, cause: CloseCause::Replaced }
     }
 
     pub(crate) fn lost() -> Self {

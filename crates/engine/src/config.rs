@@ -177,6 +177,11 @@ impl EngineConfig {
         self
     }
 
+    /// How long a connection may be lost without being known to be: a ping's interval and its timeout.
+    pub fn silence(&self) -> Duration {
+        self.timing.ping_interval.saturating_add(self.timing.ping_timeout)
+    }
+
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {

@@ -84,7 +84,7 @@ impl Connection {
 
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
-        self.0.link.lock().session.is_open()
+        self.0.link.lock().takes(crate::sending::Guarantee::Reliable)
     }
 
     /// What the client told with its first request.
@@ -95,6 +95,11 @@ impl Connection {
     /// How many bytes wait to be sent.
     pub fn waiting_bytes(&self) -> usize {
         self.0.link.lock().outbox.len()
+    }
+
+    /// How many more bytes may wait before the connection is closed as a slow consumer.
+    pub fn free_bytes(&self) -> usize {
+        self.config().outbox.hard.saturating_sub(self.waiting_bytes())
     }
 
     pub(crate) fn config(&self) -> &EngineConfig {
@@ -163,7 +168,7 @@ impl Connection {
         }
         push(&mut link.outbox);
         link.outbox.note_compression(options.compression);
-        let next = link.after_push(limits);
+        let next = link.after_message(limits);
         self.follow(link, next);
     }
 
@@ -190,6 +195,10 @@ impl Connection {
             Next::Wake(waker) => waker.wake(),
             Next::WakeDriver => self.0.driver.wake(),
             Next::Close(closed) => self.close(closed),
+            Next::CloseSoon(closed) => {
+                let connection = self.clone();
+                self.0.engine.spawn_at_home(async move { connection.close(closed) });
+            }
         }
     }
 

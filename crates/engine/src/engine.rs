@@ -47,6 +47,21 @@ pub(crate) struct Shared {
     pub(crate) abort: CancellationToken,
 }
 
+impl Shared {
+    /// Runs a task on this runtime.
+    fn spawn_on(&self, runtime: Option<Handle>, future: impl Future<Output = ()> + Send + 'static) {
+        let Some(runtime) = runtime else {
+            return tracing::error!("no runtime to run a task on: it is dropped");
+        };
+        self.tasks.spawn_on(self.abort.clone().run_until_cancelled_owned(future), &runtime);
+    }
+
+    /// See [`Engine::spawn_at_home`].
+    pub(crate) fn spawn_at_home(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_on(self.home.get().cloned().or_else(|| Handle::try_current().ok()), future);
+    }
+}
+
 /// What a new session is to be.
 pub(crate) struct Opening {
     pub(crate) protocol: Protocol,
@@ -118,12 +133,14 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let future = self.0.abort.clone().run_until_cancelled_owned(future);
-        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.0.home.get().cloned()) {
-            self.0.tasks.spawn_on(future, &runtime);
-        } else {
-            tracing::error!("no runtime to run a task on: it is dropped");
-        }
+        self.0.spawn_on(Handle::try_current().ok().or_else(|| self.0.home.get().cloned()), future);
+    }
+
+    /// As [`spawn`](Self::spawn), but on the runtime of the first connection whenever there has been one.
+    ///
+    /// For what emits leave behind: they come from any thread, whose own runtime may not run on.
+    pub fn spawn_at_home(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn_at_home(future);
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.

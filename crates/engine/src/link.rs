@@ -34,6 +34,8 @@ pub(crate) struct Link {
     /// The earliest time at which the worker looks at this connection anyway.
     pub(crate) watched: Option<Instant>,
     pub(crate) closed: Option<Closed>,
+    /// It is about to be closed, and takes nothing more.
+    doomed: bool,
     /// How long a session that was closed between two polls stays known, to tell the client at its next poll.
     pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
@@ -71,6 +73,8 @@ pub(crate) enum Next {
     Wake(Waker),
     WakeDriver,
     Close(Closed),
+    /// Closed by a task: who emits must not find himself in the handlers of somebody's end.
+    CloseSoon(Closed),
 }
 
 impl Link {
@@ -89,14 +93,26 @@ impl Link {
             stuck_since: None,
             watched: None,
             closed: None,
+            doomed: false,
             lingers_until: None,
             close_code: None,
         }
     }
 
+    /// What is to be done after a message was queued. Nothing of it runs code of the layer above.
+    pub(crate) fn after_message(&mut self, limits: &OutboxLimits) -> Next {
+        match self.after_push(limits) {
+            Next::Close(closed) => {
+                self.doomed = true;
+                Next::CloseSoon(closed)
+            }
+            next => next,
+        }
+    }
+
     /// Whether a message is sent at all.
     pub(crate) fn takes(&self, guarantee: Guarantee) -> bool {
-        self.session.is_open() && (guarantee == Guarantee::Reliable || self.is_writable())
+        self.session.is_open() && !self.doomed && (guarantee == Guarantee::Reliable || self.is_writable())
     }
 
     /// Whether a volatile message would leave at once.

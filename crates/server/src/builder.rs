@@ -9,6 +9,7 @@ use sockeye_engine::{Clients, ConfigError, EngineConfig, Transport, Upgrades};
 use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
+use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
 
@@ -26,6 +27,7 @@ pub struct ServerBuilder {
     max_pending_acks: usize,
     max_suspended: usize,
     max_waiting_bytes: usize,
+    recovery: Option<Recovery>,
     state: Extensions,
 }
 
@@ -43,6 +45,7 @@ impl Default for ServerBuilder {
             max_pending_acks: 4096,
             max_suspended: 256,
             max_waiting_bytes: 1 << 20,
+            recovery: None,
             state: Extensions::default(),
         }
     }
@@ -161,6 +164,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets clients that lost their connection come back to what they had and missed. Default: off, as in Node's server.
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
     /// A value that all handlers share through the extractor [`State<T>`](crate::State), one of each type.
     pub fn state<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
         self.state.insert(value);
@@ -181,6 +190,7 @@ impl ServerBuilder {
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,
             max_waiting_bytes: self.max_waiting_bytes,
+            recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use sockeye_adapter::SocketId;
+use sockeye_adapter::{PrivateId, SocketId};
 use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
 use sockeye_protocol::socket::{
     Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
@@ -13,9 +13,10 @@ use sockeye_protocol::socket::{
 
 use crate::ack;
 use crate::connect::{self, ConnectError};
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch;
 use crate::namespace::Namespace;
+use crate::recovery::Recoverable;
 use crate::server::ServerInner;
 use crate::socket::Socket;
 
@@ -120,7 +121,7 @@ impl Client {
 
     /// Ends the connection and its sockets at once: what came behind in the same read finds nobody.
     pub(crate) fn end(&self, reason: DisconnectReason, closed: Closed) {
-        self.disconnect_all(reason);
+        self.disconnect_all(Departure::new(reason, closed.cause));
         self.connection.close(closed);
     }
 
@@ -142,7 +143,7 @@ impl Client {
             }
             PacketType::Disconnect => {
                 self.remove(&socket);
-                socket.end(DisconnectReason::ClientNamespaceDisconnect);
+                socket.end(Departure::new(DisconnectReason::ClientNamespaceDisconnect, CloseCause::Peer));
             }
             PacketType::Connect | PacketType::ConnectError => {}
         }
@@ -199,8 +200,13 @@ impl Client {
             let message = format!("too many namespaces: expected at most {limit} on one connection (`max_namespaces`)");
             return self.refuse(name, &ConnectError::new(message));
         }
+        let recoverable = namespace.keeper().filter(|_| !self.is_old()).map(|keeper| {
+            let claim = keeper.claim(auth, &self.connection);
+            keeper.recoverable(claim)
+        });
+        let id = recoverable.as_ref().and_then(Recoverable::id).unwrap_or_else(|| self.socket_id(name));
         let auth = (!matches!(auth, "" | "{}")).then(|| auth.into());
-        let socket = Socket::register(self.socket_id(name), namespace, self.clone(), auth);
+        let socket = Socket::register(id, namespace, self.clone(), auth, recoverable);
         let mut places = self.places.lock();
         places.left.retain(|namespace| namespace.name() != name);
         places.sockets.push(socket.clone());
@@ -219,14 +225,17 @@ impl Client {
     }
 
     /// Tells the client that it is in the namespace.
-    pub(crate) fn welcome(&self, socket: &Socket) {
+    ///
+    /// A client that may come back is told the secret by which it is known then.
+    pub(crate) fn welcome(&self, socket: &Socket, pid: Option<&PrivateId>) {
         self.connection.expire_at(None);
         let (name, id) = (socket.namespace_name(), socket.id());
         self.send_own(|out| {
             if self.is_old() {
                 return ConnectAnswer::write_v3(out, name);
             }
-            ConnectAnswer { sid: id.as_str().into(), pid: None }.write(out, name);
+            let pid = pid.map(|pid| pid.as_str().into());
+            ConnectAnswer { sid: id.as_str().into(), pid }.write(out, name);
         });
     }
 
@@ -280,13 +289,13 @@ impl Client {
     }
 
     /// Ends all sockets; new ones can't come once the connection is closed.
-    pub(crate) fn disconnect_all(&self, reason: DisconnectReason) {
+    pub(crate) fn disconnect_all(&self, departure: Departure) {
         let sockets = std::mem::take(&mut self.places.lock().sockets);
         for socket in sockets {
-            if reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
+            if departure.reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
                 self.dismiss(socket.namespace_name());
             }
-            socket.end(reason);
+            socket.end(departure);
         }
     }
 }

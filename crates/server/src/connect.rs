@@ -6,6 +6,7 @@ use serde::Serialize;
 use sockeye_protocol::socket::{self as protocol, Arguments, Value};
 
 use crate::client::Violation;
+use crate::disconnect::DisconnectReason;
 use crate::dispatch;
 use crate::handler::{BoxError, Context, ExtractError};
 use crate::handlers::Table;
@@ -51,7 +52,9 @@ impl std::error::Error for ConnectError {}
 /// Has the socket pass the middlewares of its namespace. They are those of this moment.
 pub(crate) fn begin(socket: &Socket) {
     let table = socket.namespace_ref().inner().handlers.load_full();
-    if table.middleware.is_empty() {
+    let skips =
+        socket.is_recovered() && socket.namespace_ref().keeper().is_some_and(|keeper| keeper.skips_middlewares());
+    if table.middleware.is_empty() || skips {
         return admit(socket);
     }
     let entering = socket.clone();
@@ -83,13 +86,12 @@ fn admit(socket: &Socket) {
     let client = socket.client();
     // It may have gone while it was passing the middlewares.
     if !client.holds(socket) {
-        return socket.abandon();
+        return socket.abandon(Some(DisconnectReason::TransportClose));
     }
     if !socket.connect() {
         return;
     }
-    client.welcome(socket);
-    socket.activate();
+    socket.enter();
     let table = socket.namespace_ref().inner().handlers.load_full();
     for handler in &table.connect {
         let called = handler(&mut Context { socket, parts: Arguments::from_json(socket.auth_json()) });
@@ -102,7 +104,7 @@ fn refuse(socket: &Socket, error: BoxError) {
     let client = socket.client();
     let present = client.holds(socket);
     client.remove(socket);
-    socket.abandon();
+    socket.abandon(None);
     if !present {
         return;
     }

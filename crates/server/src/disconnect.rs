@@ -29,6 +29,29 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
+    /// Whether the client may [come back](crate::Recovery) and find its socket again.
+    ///
+    /// It may after everything that happens to a connection, but not after a deliberate end, nor after a packet that was
+    /// none.
+    pub fn is_recoverable(self) -> bool {
+        !matches!(self, Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect | Self::ParseError)
+    }
+
+    /// A number for the reason, for logs and metrics: it will not change.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::ClientNamespaceDisconnect => 1,
+            Self::ServerNamespaceDisconnect => 2,
+            Self::TransportClose => 3,
+            Self::TransportError => 4,
+            Self::PingTimeout => 5,
+            Self::ParseError => 6,
+            Self::ForcedClose => 7,
+            Self::ForcedServerClose => 8,
+            Self::ServerShuttingDown => 9,
+        }
+    }
+
     /// Node's word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +71,30 @@ impl DisconnectReason {
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// The end of a socket: Node's reason, and our finer cause.
+#[derive(Clone, Copy, Debug)]
+pub struct Departure {
+    pub(crate) reason: DisconnectReason,
+    pub(crate) cause: CloseCause,
+}
+
+impl Departure {
+    pub(crate) fn new(reason: DisconnectReason, cause: CloseCause) -> Self {
+        Self { reason, cause }
+    }
+
+    /// The server has had enough of the socket in its namespace.
+    pub(crate) fn by_server() -> Self {
+        Self::new(DisconnectReason::ServerNamespaceDisconnect, CloseCause::Application)
+    }
+}
+
+impl From<Closed> for Departure {
+    fn from(closed: Closed) -> Self {
+        Self::new(closed.into(), closed.cause)
     }
 }
 

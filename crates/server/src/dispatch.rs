@@ -13,7 +13,7 @@ use sockeye_protocol::socket::{Arguments, Packet, split_event};
 
 use crate::ack::Ack;
 use crate::client::Violation;
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::{Departure, DisconnectReason};
 use crate::handler::{
     AckTicket, BoxError, Context, Disconnected, Erased, EventParts, ExtractError, HandlerFuture, Received, Unanswered,
 };
@@ -190,9 +190,9 @@ fn call<'a>(socket: &'a Socket, handler: &Erased<Received>, parts: EventParts<'a
 }
 
 /// Calls the handlers of a socket's end. A panic keeps nobody from being told, and does not reach who ended the socket.
-pub(crate) fn disconnected(socket: &Socket, handlers: &[Erased<Disconnected>], reason: DisconnectReason) {
+pub(crate) fn disconnected(socket: &Socket, handlers: &[Erased<Disconnected>], departure: Departure) {
     for handler in handlers {
-        let call = || called(socket, "disconnect", handler(&mut Context { socket, parts: reason }), None);
+        let call = || called(socket, "disconnect", handler(&mut Context { socket, parts: departure }), None);
         if catch_unwind(AssertUnwindSafe(call)).is_err() {
             panicked(socket, "disconnect");
         }

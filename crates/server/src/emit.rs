@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
+use sockeye_protocol::Limits;
 use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
@@ -130,6 +132,18 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        if let Some(keeper) = self.namespace.keeper().filter(|_| self.options.guarantee == Guarantee::Reliable) {
+            check_name(event)?;
+            let (namespace, name) = (&self.namespace, self.namespace.name());
+            keeper.emit(
+                namespace,
+                self.selection.clone(),
+                |selection| namespace.targets(selection),
+                |out, attachments, limits| encode_event(out, name, None, event, &arguments, attachments, limits),
+                self.options,
+            )?;
+            return Ok(());
+        }
         let frames = self.encode(event, &arguments, None)?;
         for socket in self.namespace.targets(&self.selection) {
             socket.connection().send(&frames, self.options);
@@ -290,16 +304,20 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        socket.wire().write(
-            |out, attachments, limits| {
-                encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
-            },
-            |packet| {
-                if socket.may_send() {
-                    packet.send(socket.connection(), self.options);
-                }
-            },
-        )?;
+        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
+            encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
+        };
+        let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
+        if let Some(keeper) = socket.namespace_ref().keeper().filter(|_| kept) {
+            let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
+            keeper.emit(socket.namespace_ref(), Selection::all().to(socket.id()), target, encode, self.options)?;
+            return Ok(());
+        }
+        socket.wire().write(encode, |packet| {
+            if socket.may_send() {
+                packet.send(socket.connection(), self.options);
+            }
+        })?;
         Ok(())
     }
 }

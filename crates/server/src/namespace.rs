@@ -12,6 +12,7 @@ use crate::ack::AckIds;
 use crate::emit::{Broadcast, EmitError};
 use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
+use crate::recovery::Keeper;
 use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
@@ -33,11 +34,15 @@ pub(crate) struct NamespaceInner {
     watch: RoomWatch,
     pub(crate) handlers: Handlers,
     ack_ids: AckIds,
+    /// What is kept for clients that come back, if that is wanted.
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Namespace {
     pub(crate) fn new(name: &str, server: Weak<ServerInner>, settings: Arc<Settings>) -> Self {
+        let recovery = settings.recovery.as_ref();
         Self(Arc::new(NamespaceInner {
+            keeper: recovery.map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice)),
             name: name.into(),
             server,
             rooms: Mutex::new(Rooms::new(settings.max_rooms)),
@@ -64,6 +69,10 @@ impl Namespace {
 
     pub(crate) fn wire(&self) -> &Wire {
         &self.0.settings.wire
+    }
+
+    pub(crate) fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.0.keeper.as_ref()
     }
 
     pub(crate) fn ack_ids(&self) -> &AckIds {

@@ -27,7 +27,7 @@ impl RemoteSocket {
             id: socket.id().clone(),
             namespace: socket.namespace(),
             rooms: socket.rooms(),
-            data: socket.data_json(),
+            data: Value::Object(socket.data_values()),
             handshake: socket.handshake().to_json(),
         }
     }

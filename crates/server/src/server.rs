@@ -21,6 +21,7 @@ use crate::extensions::Extensions;
 use crate::handler::ExtractError;
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
+use crate::recovery::Recovery;
 use crate::wire::Wire;
 
 /// A Socket.IO server. Cheap to clone; all clones are the same server.
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) max_pending_acks: usize,
     pub(crate) max_suspended: usize,
     pub(crate) max_waiting_bytes: usize,
+    /// With it, how long a lost connection may go unnoticed.
+    pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use sockeye_protocol::socket::ToArguments;
 use crate::ack::{AckFuture, PendingAcks};
 use crate::client::Client;
 use crate::data::SocketData;
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch::{self, EventQueue};
 use crate::emit::{Broadcast, Emit, EmitError};
 use crate::extensions::Extensions;
@@ -23,6 +23,7 @@ use crate::handler::{Handler, Received, erase};
 use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
+use crate::recovery::{Keeper, Recoverable, Restored};
 use crate::server::Settings;
 use crate::wire::Wire;
 
@@ -43,6 +44,8 @@ pub(crate) struct SocketInner {
     state: AtomicU8,
     pub(crate) acks: PendingAcks,
     pub(crate) events: EventQueue,
+    /// What is kept for its client if it may come back.
+    recoverable: Option<Box<Recoverable>>,
     /// Handlers of this socket alone, values that belong to it, and its user: many sockets have none of them.
     own: OnceLock<Box<Own>>,
 }
@@ -68,7 +71,14 @@ enum State {
 
 impl Socket {
     /// A socket that is not connected yet, registered with its namespace.
-    pub(crate) fn register(id: SocketId, namespace: Namespace, client: Arc<Client>, auth: Option<Box<str>>) -> Self {
+    pub(crate) fn register(
+        id: SocketId,
+        namespace: Namespace,
+        client: Arc<Client>,
+        auth: Option<Box<str>>,
+        recoverable: Option<Recoverable>,
+    ) -> Self {
+        let restored = recoverable.as_ref().and_then(Recoverable::restored);
         let inner = Arc::new(SocketInner {
             id: id.clone(),
             namespace,
@@ -78,12 +88,30 @@ impl Socket {
             state: AtomicU8::new(State::Connecting as u8),
             acks: PendingAcks::default(),
             events: EventQueue::default(),
+            recoverable: recoverable.map(Box::new),
             own: OnceLock::new(),
         });
         let key = inner.namespace.inner().rooms.lock().insert(id, inner.clone());
         // Set here and nowhere else.
         let _ = inner.key.set(key);
-        Self(inner)
+        let socket = Self(inner);
+        if let Some(restored) = restored {
+            socket.restore(restored);
+        }
+        socket
+    }
+
+    /// Gives the socket what its client left behind.
+    fn restore(&self, restored: Restored) {
+        let Restored { rooms, user, data } = restored;
+        if !data.is_empty() {
+            let _ = self.0.own.set(Box::new(Own { data: SocketData::new(data), ..Own::default() }));
+        }
+        if let Some(user) = user {
+            self.set_user(user);
+        }
+        // They were allowed before.
+        let _ = self.join(rooms);
     }
 
     pub(crate) fn from_inner(inner: Arc<SocketInner>) -> Self {
@@ -264,7 +292,7 @@ impl Socket {
     /// one have been joined.
     pub fn join(&self, rooms: impl IntoRooms) -> Result<(), JoinError> {
         let wanted = Selection::all().to(rooms);
-        self.in_rooms(|rooms, key| {
+        self.change_rooms(|rooms, key| {
             wanted.rooms().unwrap_or_default().iter().try_for_each(|room| rooms.join(key, room.clone()))
         })
         .unwrap_or(Ok(()))
@@ -273,7 +301,7 @@ impl Socket {
     /// Leaves rooms. The room of its own id can't be left.
     pub fn leave(&self, rooms: impl IntoRooms) {
         let unwanted = Selection::all().to(rooms);
-        self.in_rooms(|rooms, key| {
+        self.change_rooms(|rooms, key| {
             for room in unwanted.rooms().unwrap_or_default() {
                 rooms.leave(key, room.as_str());
             }
@@ -282,7 +310,7 @@ impl Socket {
 
     /// Leaves all rooms but that of its own id.
     pub fn leave_all(&self) {
-        self.in_rooms(Rooms::leave_all);
+        self.change_rooms(Rooms::leave_all);
     }
 
     /// The rooms it is in, that of its own id first; none after it has been disconnected.
@@ -290,14 +318,18 @@ impl Socket {
         self.in_rooms(|rooms, key| rooms.rooms_of(key)).unwrap_or_default()
     }
 
+    /// Changes its rooms, and tells who watches them.
+    fn change_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Arc<SocketInner>>, MemberKey) -> R) -> Option<R> {
+        let changed = self.in_rooms(change);
+        self.0.namespace.tell_of_rooms();
+        changed
+    }
+
     /// Does something with the rooms of a socket that is still in them: once it has left, its place may be another's.
     fn in_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Arc<SocketInner>>, MemberKey) -> R) -> Option<R> {
         let mut rooms = self.0.namespace.inner().rooms.lock();
         let key = *self.0.key.get().filter(|_| self.may_send())?;
-        let changed = change(&mut rooms, key);
-        drop(rooms);
-        self.0.namespace.tell_of_rooms();
-        Some(changed)
+        Some(change(&mut rooms, key))
     }
 
     /// Calls `handler` for every event of this name from this client, after the handlers of the namespace.
@@ -338,8 +370,8 @@ impl Socket {
         &self.own().data
     }
 
-    pub(crate) fn data_json(&self) -> serde_json::Value {
-        self.0.own.get().map_or_else(|| serde_json::Value::Object(serde_json::Map::new()), |own| own.data.to_json())
+    pub(crate) fn data_values(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.0.own.get().map(|own| own.data.values()).unwrap_or_default()
     }
 
     /// Binds the socket to a user, as one of its devices; [`Namespace::user`] reaches them all.
@@ -359,7 +391,7 @@ impl Socket {
     /// ```
     pub fn set_user(&self, user: impl AsRef<str>) {
         let user = user.as_ref();
-        self.in_rooms(|rooms, key| {
+        self.change_rooms(|rooms, key| {
             rooms.bind(key, user);
             *self.own().user.lock() = Some(user.into());
         });
@@ -384,12 +416,12 @@ impl Socket {
         }
         self.client().dismiss(self.namespace_name());
         self.client().leave(self);
-        self.end(DisconnectReason::ServerNamespaceDisconnect);
+        self.end(Departure::by_server());
     }
 
     /// Closes the client's connection, with all namespaces on it: Node's `disconnect(true)`.
     pub fn close(&self) {
-        self.client().disconnect_all(DisconnectReason::ServerNamespaceDisconnect);
+        self.client().disconnect_all(Departure::by_server());
         self.connection().close(Closed::forced(sockeye_engine::CloseCause::Application));
     }
 
@@ -398,13 +430,39 @@ impl Socket {
         self.advance(State::Connecting, State::Connected)
     }
 
-    /// The client has been told: the socket can be selected from now on.
+    /// Tells the client that it is in, and lets the socket be selected from then on.
+    pub(crate) fn enter(&self) {
+        if let Some((keeper, recoverable)) = self.recovery() {
+            keeper.admit(self, recoverable);
+        } else {
+            self.client().welcome(self, None);
+            self.activate();
+        }
+        self.0.namespace.tell_of_rooms();
+    }
+
+    /// Lets the socket be selected from now on. Nobody who watches rooms is told yet.
     pub(crate) fn activate(&self) {
         self.in_rooms(Rooms::activate);
     }
 
     /// Takes the socket out of its namespace and ends all waiting for its answers.
-    pub(crate) fn abandon(&self) {
+    ///
+    /// Without a reason its client has been refused, and has nothing to come back for.
+    pub(crate) fn abandon(&self, reason: Option<DisconnectReason>) {
+        match self.recovery() {
+            Some((keeper, recoverable)) => {
+                keeper.part(self, recoverable, reason);
+                keeper.sweep(&self.0.namespace);
+            }
+            None => self.vacate(),
+        }
+        self.0.namespace.tell_of_rooms();
+        self.0.acks.close();
+    }
+
+    /// Gives its place in the namespace up. Says whether it had one; nobody who watches rooms is told yet.
+    pub(crate) fn vacate(&self) {
         let mut rooms = self.0.namespace.inner().rooms.lock();
         // Only once: its place may be another socket's by now.
         if self.0.state.swap(State::Disconnected as u8, Ordering::AcqRel) == State::Disconnected as u8 {
@@ -413,25 +471,41 @@ impl Socket {
         let removed = self.0.key.get().and_then(|&key| rooms.remove(key));
         drop(rooms);
         drop(removed);
-        self.0.namespace.tell_of_rooms();
-        self.0.acks.close();
     }
 
     /// Ends the socket: handlers are told, rooms left, waiting for answers ended. Only the first call does anything.
-    pub(crate) fn end(&self, reason: DisconnectReason) {
+    pub(crate) fn end(&self, departure: Departure) {
         if !self.advance(State::Connected, State::Disconnecting) {
             // A socket that is still passing middlewares never was there for anybody.
             if self.state() == State::Connecting {
-                self.abandon();
+                self.abandon(Some(departure.reason));
             }
             return;
         }
         let table = self.0.namespace.inner().handlers.load();
-        dispatch::disconnected(self, &table.disconnecting, reason);
-        self.abandon();
+        dispatch::disconnected(self, &table.disconnecting, departure);
+        self.abandon(Some(departure.reason));
         // Other namespaces of the connection go on.
         self.0.events.clear(self.connection());
-        dispatch::disconnected(self, &table.disconnect, reason);
+        dispatch::disconnected(self, &table.disconnect, departure);
+    }
+
+    fn recovery(&self) -> Option<(&Arc<Keeper>, &Recoverable)> {
+        self.0.namespace.keeper().zip(self.recoverable())
+    }
+
+    pub(crate) fn recoverable(&self) -> Option<&Recoverable> {
+        self.0.recoverable.as_deref()
+    }
+
+    /// Whether its client has come back and found it as it was, with its id, rooms, user and data. See
+    /// [`Recovery`](crate::Recovery).
+    pub fn is_recovered(&self) -> bool {
+        self.recoverable().is_some_and(Recoverable::is_recovered)
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<SocketInner> {
+        Arc::downgrade(&self.0)
     }
 
     fn advance(&self, from: State, to: State) -> bool {

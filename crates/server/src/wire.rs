@@ -67,6 +67,11 @@ impl Written<'_> {
         connection.send_text(self.text, self.attachments, options);
     }
 
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// Frames it, once for all who get it.
     pub(crate) fn frames(&self) -> Frames {
         Frames::new(self.text, self.attachments.to_vec())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sockeye_protocol::socket::Arguments;
 
 use crate::ack::Ack;
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::Departure;
 use crate::socket::Socket;
 
 /// What happened to a socket, and what is known about it: extractors take what they want from it.
@@ -43,7 +43,7 @@ impl Occasion for Received {
 }
 
 impl Occasion for Disconnected {
-    type Parts<'a> = DisconnectReason;
+    type Parts<'a> = Departure;
 }
 
 /// An event as it came: its name and arguments, and the acknowledgement it asks for.

@@ -5,6 +5,7 @@ use std::any::type_name;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
+use sockeye_engine::CloseCause;
 use sockeye_protocol::socket::{self, ArgumentsError, EncodeError, RawArguments, ToArguments};
 
 use super::{BoxError, Connecting, Context, Disconnected, Occasion, Received};
@@ -19,7 +20,7 @@ use crate::socket::Socket;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be taken by a handler on this occasion ({O})",
     note = "on every occasion: `Socket`, `State<T>`, `Extension<T>`, `Handshake`",
-    note = "for events also: `Data<T>`, `Arguments`, `Ack`, `Event`; on connect: `Data<T>` (the client's `auth`); on disconnect: `DisconnectReason`"
+    note = "for events also: `Data<T>`, `Arguments`, `Ack`, `Event`; on connect: `Data<T>` (the client's `auth`); on disconnect: `DisconnectReason`, `CloseCause`"
 )]
 pub trait Extract<O: Occasion>: Sized {
     /// Takes it from the context.
@@ -184,6 +185,12 @@ impl<T: DeserializeOwned> Extract<Connecting> for Data<T> {
 
 impl Extract<Disconnected> for DisconnectReason {
     fn extract(context: &mut Context<'_, Disconnected>) -> Result<Self, ExtractError> {
-        Ok(context.parts)
+        Ok(context.parts.reason)
+    }
+}
+
+impl Extract<Disconnected> for CloseCause {
+    fn extract(context: &mut Context<'_, Disconnected>) -> Result<Self, ExtractError> {
+        Ok(context.parts.cause)
     }
 }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use crate::disconnect::Departure;
 pub use answer::Answer;
 pub(crate) use answer::Unanswered;
 pub(crate) use context::AckTicket;

@@ -110,7 +110,7 @@ async fn the_server_disconnects_one_namespace_or_closes_the_connection() {
         let mut client = host.join().await;
         client.join("/x").await;
         client.join("/y").await;
-        host.io.of("/x").broadcast().disconnect();
+        host.io.of("/x").broadcast().disconnect_sockets();
         client.expect("41/x,").await;
         seen.expect("/x server namespace disconnect").await;
         client.send(r#"42/y,1["echo"]"#).await;

@@ -83,7 +83,7 @@ async fn a_panic_in_a_disconnect_handler_does_not_hit_who_disconnected_the_socke
     let host = Host::plain(builder()).await;
     host.io.of("/x").on_disconnect(async || panics());
     host.io.on("kick", async |socket: Socket| {
-        socket.server().unwrap().of("/x").broadcast().disconnect();
+        socket.server().unwrap().of("/x").broadcast().disconnect_sockets();
         "kicked"
     });
     let (mut kicked, mut client) = (host.open().await, host.join().await);

@@ -15,6 +15,7 @@ mod disconnect; // Why and how sockets end.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
 mod old_clients; // Protocol 3.
-mod polling; // The same without WebSocket.
+mod polling;
+mod recovery; // The same without WebSocket.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

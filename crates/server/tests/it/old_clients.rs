@@ -103,9 +103,9 @@ async fn a_disconnected_old_client_is_told_so() {
     let mut client = host.join_old().await;
     client.send("40/chat,").await;
     client.expect("40/chat,").await;
-    host.io.of("/chat").broadcast().disconnect();
+    host.io.of("/chat").broadcast().disconnect_sockets();
     client.expect("41/chat,").await;
-    host.io.broadcast().disconnect();
+    host.io.broadcast().disconnect_sockets();
     client.expect("41").await;
     client.expect_nothing().await;
 }

@@ -173,7 +173,7 @@ async fn a_socket_can_be_in_so_many_rooms_and_no_more() {
 async fn whole_rooms_join_leave_and_are_disconnected() {
     let mut crowd = crowd(&[&["a"], &["a"], &["b"]]).await;
     let io = crowd.host.io.clone();
-    io.to("a").join("c").unwrap();
+    io.to("a").sockets_join("c");
     io.to("c").emit("e", ()).unwrap();
     crowd.check("c", &[0, 1]).await;
     io.to("c").except(crowd.sockets[0].id()).sockets_leave(["a", "c"]);

@@ -97,7 +97,7 @@ async fn clients_that_come_and_go_leave_nothing() {
         }
     });
     within("all farewells", futures_util::future::join_all(visits)).await;
-    host.io.broadcast().close();
+    host.io.broadcast().close_sockets();
     let gone = || went.load(Ordering::Relaxed) == CLIENTS && host.io.connection_count() == 0;
     crate::support::until("all have gone", gone).await;
     assert_eq!((came.load(Ordering::Relaxed), host.io.socket_count()), (CLIENTS, 0));

@@ -1,0 +1,394 @@
+//! Clients that come back: what they missed, and what was theirs.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use parking_lot::{Mutex, MutexGuard};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use smol_str::SmolStr;
+use sockeye_adapter::{Absentees, Log, Offset, PrivateId, Room, Selection, SocketId, Told};
+use sockeye_engine::{Closed, Connection, Frames, Guarantee, SendOptions};
+use sockeye_protocol::Limits;
+use sockeye_protocol::socket::EncodeError;
+
+use crate::disconnect::DisconnectReason;
+use crate::namespace::Namespace;
+use crate::socket::{Socket, SocketInner};
+
+/// Connection state recovery: a client that lost its connection finds its socket again, with its id, rooms, user and
+/// [data](Socket::data), and gets what was sent to it meanwhile, once and in order.
+///
+/// Off by default, as in Node's server, because it changes what is sent: every event that asks for no answer and is not
+/// volatile gets one more argument, its offset, which JavaScript clients since 4.6 understand, and a text for others.
+/// Volatile events and those that ask for an answer are not kept.
+///
+/// A client is recovered as often as it comes back in time, also before it got its first event. It is not if it was
+/// disconnected by either side on purpose, or for breaking the protocol.
+///
+/// ```
+/// use std::time::Duration;
+/// use sockeye::{Recovery, Server, Socket};
+///
+/// let io = Server::builder().recovery(Recovery::default().max_disconnection(Duration::from_secs(60))).build()?;
+/// io.on_connect(async |socket: Socket| {
+///     if !socket.is_recovered() {
+///         socket.join("news")?;
+///     }
+///     Ok::<(), sockeye::JoinError>(())
+/// });
+/// # Ok::<(), sockeye::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "give it to `Server::builder().recovery(…)`"]
+pub struct Recovery {
+    pub(crate) max_disconnection: Duration,
+    pub(crate) middlewares: RecoveryMiddlewares,
+    pub(crate) log_limit: usize,
+    pub(crate) session_limit: usize,
+}
+
+/// Whether a client that is recovered passes the [middlewares](crate::Namespace::middleware) again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoveryMiddlewares {
+    /// It does not: it has passed them before.
+    Skipped,
+    /// It does, as when its token may have expired. Refused, it loses what was kept for it.
+    Run,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            max_disconnection: Duration::from_secs(120),
+            middlewares: RecoveryMiddlewares::Skipped,
+            log_limit: 64 << 20,
+            session_limit: 100_000,
+        }
+    }
+}
+
+impl Recovery {
+    /// How long a client may stay away. Default: 2 minutes.
+    ///
+    /// Events are kept for this long and the time in which a lost connection is noticed.
+    pub fn max_disconnection(mut self, duration: Duration) -> Self {
+        self.max_disconnection = duration;
+        self
+    }
+
+    /// Whether a client that is recovered passes the middlewares again. Default: no.
+    pub fn middlewares(mut self, middlewares: RecoveryMiddlewares) -> Self {
+        self.middlewares = middlewares;
+        self
+    }
+
+    /// The most bytes of events kept for each namespace. Default: 64 MiB; the oldest go, and who needs them is not
+    /// recovered.
+    pub fn log_limit(mut self, bytes: usize) -> Self {
+        self.log_limit = bytes;
+        self
+    }
+
+    /// The most clients of each namespace that something is kept for. Default: 100,000; those that left first go.
+    pub fn session_limit(mut self, count: usize) -> Self {
+        self.session_limit = count;
+        self
+    }
+}
+
+/// What a namespace keeps for clients that come back.
+///
+/// Its lock orders the events: whoever holds it gives an event its offset, selects its receivers, and queues it for them.
+/// So every client gets events in the order of their offsets, and none can fall between its leaving and its coming back.
+/// No code of users runs meanwhile.
+pub(crate) struct Keeper {
+    settings: Recovery,
+    state: Mutex<State>,
+    /// A task sees to what becomes too old.
+    sweeping: AtomicBool,
+}
+
+/// An event that was sent.
+struct Kept {
+    frames: Arc<Frames>,
+    size: usize,
+}
+
+struct State {
+    log: Log<Kept>,
+    /// Who is here, by the secret with which it may come back while we think that it still is.
+    present: HashMap<SmolStr, Weak<SocketInner>, RandomState>,
+    absent: Absentees<Session>,
+}
+
+/// What a client left behind.
+struct Session {
+    id: SocketId,
+    restored: Restored,
+    progress: Progress,
+    /// The newest event when it left: what it got before tells whether it had all until then.
+    left: Offset,
+}
+
+/// What a socket gets back.
+#[derive(Clone)]
+pub(crate) struct Restored {
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) user: Option<SmolStr>,
+    pub(crate) data: Map<String, Value>,
+}
+
+/// How far a client has come in the log.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// The newest event when it first joined.
+    joined: Offset,
+    /// The newest event that was sent to it; where it joined if there was none.
+    sent: Offset,
+}
+
+/// A session that its client has come back for.
+pub(crate) struct Claim {
+    pid: PrivateId,
+    session: Session,
+    /// What came after this it has not had.
+    after: Offset,
+}
+
+/// What makes a socket recoverable.
+pub(crate) struct Recoverable {
+    /// Told to the client when it has been admitted.
+    pid: OnceLock<PrivateId>,
+    recovered: AtomicBool,
+    joined: Offset,
+    sent: AtomicU64,
+    /// What its client came back for, until it has been admitted.
+    claim: Mutex<Option<Claim>>,
+}
+
+/// What a client says about its session when it connects.
+#[derive(Deserialize)]
+struct Word {
+    pid: String,
+    offset: Option<String>,
+}
+
+impl Keeper {
+    /// `notice` is how long a lost connection may go unnoticed.
+    pub(crate) fn new(settings: Recovery, notice: Duration) -> Arc<Self> {
+        let keep = settings.max_disconnection + notice;
+        let random: [u8; 5] = rand::random();
+        let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+        let log = Log::new(epoch, keep, settings.log_limit);
+        let absent = Absentees::new(settings.max_disconnection, settings.session_limit);
+        let state = State { log, present: HashMap::default(), absent };
+        Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings })
+    }
+
+    pub(crate) fn skips_middlewares(&self) -> bool {
+        self.settings.middlewares == RecoveryMiddlewares::Skipped
+    }
+
+    /// What a client that connects has left here, if it says so and all is still there that it has not had.
+    pub(crate) fn claim(&self, auth: &str, connection: &Connection) -> Option<Claim> {
+        let word: Word = serde_json::from_str(auth).ok()?;
+        let present = self.state.lock().present.get(word.pid.as_str()).and_then(Weak::upgrade);
+        if let Some(old) = present.map(Socket::from_inner) {
+            // We have not noticed yet that its connection is gone.
+            old.client().end(DisconnectReason::TransportClose, Closed::replaced());
+        }
+        let mut state = self.state.lock();
+        let session = state.absent.claim(&word.pid, now())?;
+        let after = session.progress.had(word.offset.as_deref(), &state.log)?;
+        let after = if after == session.progress.sent { after.max(session.left) } else { after };
+        let missed: usize = state.log.missed(after, &session.restored.rooms)?.map(|packet| packet.size).sum();
+        // Who has missed more than may wait for a client would be disconnected again as a slow one.
+        let fits = missed < connection.free_bytes();
+        fits.then(|| Claim { pid: PrivateId::new(word.pid), session, after })
+    }
+
+    /// Makes a socket recoverable, from here on or again.
+    pub(crate) fn recoverable(&self, claim: Option<Claim>) -> Recoverable {
+        let progress = claim.as_ref().map_or_else(
+            || {
+                let newest = self.state.lock().log.newest();
+                Progress { joined: newest, sent: newest }
+            },
+            |claim| claim.session.progress,
+        );
+        Recoverable {
+            pid: OnceLock::new(),
+            recovered: AtomicBool::new(claim.is_some()),
+            joined: progress.joined,
+            sent: AtomicU64::new(progress.sent.to_bits()),
+            claim: Mutex::new(claim),
+        }
+    }
+
+    /// Lets a socket in: what its client missed, the answer to its CONNECT, and from then on all that is sent to it.
+    pub(crate) fn admit(&self, socket: &Socket, recoverable: &Recoverable) {
+        let mut state = self.state.lock();
+        let claim = recoverable.claim.lock().take();
+        let pid = claim.and_then(|claim| recoverable.replay(&state.log, socket, claim)).unwrap_or_else(|| {
+            recoverable.recovered.store(false, Ordering::Relaxed);
+            PrivateId::new(sockeye_engine::SessionId::from_random(rand::random()).as_str())
+        });
+        socket.client().welcome(socket, Some(&pid));
+        socket.activate();
+        state.present.insert(pid.as_str().into(), socket.downgrade());
+        let _ = recoverable.pid.set(pid);
+    }
+
+    /// Takes a socket out of its namespace, and keeps what belongs to it if its client may come back.
+    pub(crate) fn part(&self, socket: &Socket, recoverable: &Recoverable, reason: Option<DisconnectReason>) {
+        let mut state = self.state.lock();
+        let (rooms, data) = (socket.rooms(), socket.data_values());
+        socket.vacate();
+        if let Some(pid) = recoverable.pid.get() {
+            state.present.remove(pid.as_str());
+            if reason.is_some_and(DisconnectReason::is_recoverable) {
+                let session = Session {
+                    id: socket.id().clone(),
+                    restored: Restored { rooms, user: socket.user(), data },
+                    progress: recoverable.progress(),
+                    left: state.log.newest(),
+                };
+                state.absent.keep(pid.clone(), session, now());
+            }
+        } else if let Some(claim) = recoverable.claim.lock().take().filter(|_| reason.is_some()) {
+            // It went before it was let in, and may come back again.
+            state.absent.keep(claim.pid, claim.session, now());
+        }
+    }
+
+    /// Sends an event, with its offset, to the selected sockets or to one, and keeps it for those who are away.
+    ///
+    /// # Errors
+    /// What `encode` fails with; then nothing has been sent.
+    pub(crate) fn emit(
+        self: &Arc<Self>,
+        namespace: &Namespace,
+        selection: Selection,
+        targets: impl FnOnce(&Selection) -> Vec<Socket>,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>, &Limits) -> Result<(), EncodeError>,
+        options: SendOptions,
+    ) -> Result<Vec<Socket>, EncodeError> {
+        self.sweep(namespace);
+        let held = Cell::new(None);
+        namespace.wire().write(
+            |out, attachments, limits| {
+                encode(out, attachments, limits)?;
+                // Users' code has run; from here to the end of sending the log stands still.
+                let state = self.state.lock();
+                add_argument(out, &state.log.next_text());
+                held.set(Some(state));
+                Ok(())
+            },
+            |packet| {
+                let Some(mut state): Option<MutexGuard<'_, State>> = held.take() else { return Vec::new() };
+                let kept = Kept { size: packet.len(), frames: Arc::new(packet.frames()) };
+                let targets = targets(&selection);
+                let (frames, size) = (kept.frames.clone(), kept.size);
+                let offset = state.log.append(selection, kept, size, now());
+                for socket in &targets {
+                    socket.connection().send(&frames, options);
+                    if let Some(recoverable) = socket.recoverable() {
+                        recoverable.note(offset);
+                    }
+                }
+                targets
+            },
+        )
+    }
+
+    /// Has what is too old forgotten in time, though nothing else may happen here any more.
+    pub(crate) fn sweep(self: &Arc<Self>, namespace: &Namespace) {
+        if self.sweeping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Some(server) = namespace.server() else { return };
+        let (keeper, pause) = (Arc::downgrade(self), self.settings.max_disconnection);
+        let engine = server.inner().engine().clone();
+        let stop = engine.stop_listening().clone();
+        engine.spawn_at_home(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+                let Some(keeper) = keeper.upgrade() else { return };
+                if keeper.forget_old() {
+                    keeper.sweeping.store(false, Ordering::Relaxed);
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Forgets what is too old. Says whether nothing is left.
+    fn forget_old(&self) -> bool {
+        let (mut state, now) = (self.state.lock(), now());
+        state.log.forget_old(now);
+        state.absent.forget_old(now);
+        state.log.is_empty() && state.absent.is_empty()
+    }
+}
+
+impl Progress {
+    /// The newest event that a client has had, going by its word; `None` if that makes no sense.
+    fn had(self, word: Option<&str>, log: &Log<Kept>) -> Option<Offset> {
+        match word.map_or(Told::Nothing, |offset| log.read(offset)) {
+            // From before it joined: JavaScript clients keep the offset of a former session.
+            Told::Offset(offset) => Some(offset.max(self.joined)),
+            Told::Nothing => Some(self.joined),
+            Told::Nonsense => None,
+        }
+    }
+}
+
+impl Recoverable {
+    /// The id that the socket had before.
+    pub(crate) fn id(&self) -> Option<SocketId> {
+        self.claim.lock().as_ref().map(|claim| claim.session.id.clone())
+    }
+
+    /// What the socket had before.
+    pub(crate) fn restored(&self) -> Option<Restored> {
+        self.claim.lock().as_ref().map(|claim| claim.session.restored.clone())
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.recovered.load(Ordering::Relaxed)
+    }
+
+    /// Sends what was missed, if it still is all there.
+    fn replay(&self, log: &Log<Kept>, socket: &Socket, claim: Claim) -> Option<PrivateId> {
+        for packet in log.missed(claim.after, &claim.session.restored.rooms)? {
+            socket.connection().send(&packet.frames, Guarantee::Reliable);
+        }
+        self.note(log.newest());
+        Some(claim.pid)
+    }
+
+    fn note(&self, offset: Offset) {
+        self.sent.store(offset.to_bits(), Ordering::Relaxed);
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { joined: self.joined, sent: Offset::from_bits(self.sent.load(Ordering::Relaxed)) }
+    }
+}
+
+/// Adds one more argument, a text without anything to escape, to an event that has been encoded.
+fn add_argument(packet: &mut Vec<u8>, text: &str) {
+    packet.pop();
+    packet.extend_from_slice(b",\"");
+    packet.extend_from_slice(text.as_bytes());
+    packet.extend_from_slice(b"\"]");
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use sockeye::Server;
+use sockeye::{Recovery, Server};
 
 use crate::options::Options;
 use crate::reasons::Reasons;
@@ -24,6 +24,7 @@ pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
         .upgrade_timeout(Duration::from_secs(2))
         .max_payload(100_000)
         .max_attachments(10)
+        .recovery(Recovery::default().max_disconnection(Duration::from_secs(3)))
         .state(NodeName(options.name.as_str().into()))
         .state(Arc::new(Reasons::default()));
     Ok(builder.build()?)

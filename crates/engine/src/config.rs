@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use sockeye_protocol::engine::{Protocol, Timing, Transport};
 
+use crate::compression::HttpCompression;
+use crate::cookie::Cookie;
+use crate::cors::Cors;
+use crate::deflate::PerMessageDeflate;
+use crate::hooks::Hooks;
+use crate::origins::AllowedOrigins;
+
 /// How an engine behaves. The defaults are those of Node's server, save that protocol 3 clients are accepted.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -16,6 +23,16 @@ pub struct EngineConfig {
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    pub(crate) trailing_slash: TrailingSlash,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) allowed_origins: AllowedOrigins,
+    pub(crate) cookie: Option<Cookie>,
+    pub(crate) hooks: Hooks,
+    pub(crate) http_compression: HttpCompression,
+    /// Of use only with the feature `tls`.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "a feature may not change what can be set"))]
+    pub(crate) tls_handshake_timeout: Duration,
+    pub(crate) per_message_deflate: Option<PerMessageDeflate>,
 }
 
 /// What one connection may have waiting to be sent.
@@ -48,6 +65,12 @@ pub enum ConfigError {
     /// No transport is left.
     #[error("`transports` is empty: expected polling, websocket or both")]
     NoTransport,
+    /// No level of compression.
+    #[error("`per_message_deflate` has the level {found}: expected 1 (fast) to 9 (small)")]
+    DeflateLevel {
+        /// The level given.
+        found: u8,
+    },
     /// The marks of the outbox are in the wrong order.
     #[error("`outbox_limit` ({hard} bytes) is below `outbox_mark` ({soft} bytes): expected at least as much")]
     OutboxMarks {
@@ -56,6 +79,51 @@ pub enum ConfigError {
         /// The hard limit.
         hard: usize,
     },
+    /// A list of origins is empty.
+    #[error("`{setting}` names no origin: expected one at least, such as \"https://app.example\"")]
+    NoOrigin {
+        /// The setting's name.
+        setting: &'static str,
+    },
+    /// What no browser sends as the origin of a page.
+    #[error(
+        "`{setting}` names the origin {found:?}: expected scheme, host and perhaps port, with nothing behind, \
+         such as \"https://app.example\", or \"null\""
+    )]
+    Origin {
+        /// The setting's name.
+        setting: &'static str,
+        /// The origin given.
+        found: String,
+    },
+    /// Browsers refuse answers with this pair.
+    #[error(
+        "`cors` lets any origin send credentials, which browsers refuse: expected origins, or `Cors::mirror_origin`"
+    )]
+    CorsCredentials,
+    /// A method or header that HTTP can't have.
+    #[error("`cors` names the method or header {found:?}: expected a token such as \"GET\" or \"content-type\"")]
+    CorsName {
+        /// The name given.
+        found: String,
+    },
+    /// The cookie's name is none.
+    #[error("`cookie` has the name {found:?}: expected a token such as \"io\"")]
+    CookieName {
+        /// The name given.
+        found: String,
+    },
+    /// The cookie's path or domain can't be written.
+    #[error("`cookie` has the {part} {found:?}: expected visible ASCII characters without `;`")]
+    CookiePart {
+        /// Which of them.
+        part: &'static str,
+        /// The value given.
+        found: String,
+    },
+    /// Browsers refuse this cookie.
+    #[error("`cookie` is `SameSite::None` but not secure, which browsers refuse: expected `secure` too")]
+    CookieSameSite,
 }
 
 impl Default for EngineConfig {
@@ -70,14 +138,23 @@ impl Default for EngineConfig {
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
+            trailing_slash: TrailingSlash::Required,
+            cors: None,
+            allowed_origins: AllowedOrigins::All,
+            cookie: None,
+            hooks: Hooks::default(),
+            http_compression: HttpCompression::default(),
+            tls_handshake_timeout: Duration::from_secs(10),
+            per_message_deflate: None,
         }
     }
 }
 
 impl EngineConfig {
-    /// The path of all requests, with or without a slash at its end. Default: `/engine.io`.
+    /// The path of all requests. Default: `/engine.io`. It makes no difference whether it is given with a slash at its end;
+    /// whether requests need one is told by [`trailing_slash`](Self::trailing_slash).
     ///
-    /// The match is exact but for that slash: `/engine.iox` is somebody else's.
+    /// The match is exact: `/engine.iox/` and `/engine.io/x` are somebody else's.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
@@ -182,6 +259,74 @@ impl EngineConfig {
         self.timing.ping_interval.saturating_add(self.timing.ping_timeout)
     }
 
+    /// Whether requests need a slash at the end of the path. Default: [`TrailingSlash::Required`], as in Node's server.
+    #[must_use]
+    pub fn trailing_slash(mut self, rule: TrailingSlash) -> Self {
+        self.trailing_slash = rule;
+        self
+    }
+
+    /// Which pages of other origins may read our answers. Default: none.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
+    /// The only origins whose pages may use the server, over WebSocket too. Default: all.
+    ///
+    /// All requests with another `Origin` header are refused with code 4. Name your own origin as well if pages of it
+    /// connect. Requests without that header pass: programs, and a page's reads from its own origin.
+    ///
+    /// Pages of other origins also need [`cors`](Self::cors) for polling.
+    #[must_use]
+    pub fn allowed_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.allowed_origins = AllowedOrigins::List(origins.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// As [`allowed_origins`](Self::allowed_origins), for the requests for which `allows` says so.
+    ///
+    /// It gets `None` for a request without origin, and must not block.
+    #[must_use]
+    pub fn allowed_origins_fn(mut self, allows: impl Fn(Option<&str>) -> bool + Send + Sync + 'static) -> Self {
+        self.allowed_origins = AllowedOrigins::Chosen(std::sync::Arc::new(allows));
+        self
+    }
+
+    /// Sets a cookie for load balancers with the first answer of a polling session. Default: none.
+    #[must_use]
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Whether the answers to polls are compressed. Default: those of 1,024 bytes and more, as in Node's server.
+    ///
+    /// Gzip, deflate or brotli, by the client's `Accept-Encoding`. Only answers with at least one message that
+    /// [may be](crate::Compression) compressed are.
+    #[must_use]
+    pub fn http_compression(mut self, compression: HttpCompression) -> Self {
+        self.http_compression = compression;
+        self
+    }
+
+    /// How long the TLS handshake of a connection may take, where the engine
+    #[cfg_attr(feature = "tls", doc = "[listens with TLS](crate::Engine::listen_tls). Default: 10 s.")]
+    #[cfg_attr(not(feature = "tls"), doc = "listens with TLS, which takes the feature `tls`. Default: 10 s.")]
+    #[must_use]
+    pub fn tls_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.tls_handshake_timeout = timeout;
+        self
+    }
+
+    /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+    #[must_use]
+    pub fn per_message_deflate(mut self, deflate: PerMessageDeflate) -> Self {
+        self.per_message_deflate = Some(deflate);
+        self
+    }
+
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
@@ -193,6 +338,7 @@ impl EngineConfig {
             ("ping_timeout", self.timing.ping_timeout),
             ("upgrade_timeout", self.timing.upgrade_timeout),
             ("head_timeout", self.head_timeout),
+            ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
         if let Some((setting, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
             return Err(ConfigError::Zero { setting });
@@ -203,10 +349,14 @@ impl EngineConfig {
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
         }
+        self.per_message_deflate.map_or(Ok(()), PerMessageDeflate::check)?;
         let OutboxLimits { soft, hard, .. } = self.outbox;
         if hard < soft {
             return Err(ConfigError::OutboxMarks { soft, hard });
         }
+        self.cors.as_ref().map_or(Ok(()), Cors::check)?;
+        self.cookie.as_ref().map_or(Ok(()), Cookie::check)?;
+        self.allowed_origins.check()?;
         Ok(self)
     }
 
@@ -224,6 +374,15 @@ pub enum Upgrades {
     Offered,
     /// Clients stay on the transport that they opened with.
     NotOffered,
+}
+
+/// Whether requests need a slash at the end of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrailingSlash {
+    /// `/engine.io/` is ours, `/engine.io` is somebody else's.
+    Required,
+    /// Both are ours.
+    Optional,
 }
 
 /// Which clients are served.
@@ -260,6 +419,14 @@ mod tests {
         assert!(error(EngineConfig::default().ping_interval(Duration::ZERO)).starts_with("`ping_interval` is zero"));
         assert!(error(EngineConfig::default().max_payload(0)).starts_with("`max_payload` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
+        let deflate = PerMessageDeflate::default().level(10);
+        assert!(error(EngineConfig::default().per_message_deflate(deflate)).contains("has the level 10: expected 1"));
         assert!(error(EngineConfig::default().outbox_limit(1)).starts_with("`outbox_limit` (1 bytes)"));
+        let nobody = EngineConfig::default().allowed_origins([""; 0]);
+        assert!(error(nobody).starts_with("`allowed_origins` names no origin"));
+        let wrong = EngineConfig::default().allowed_origins(["https://app.example/"]);
+        assert!(error(wrong).starts_with("`allowed_origins` names the origin \"https://app.example/\""));
+        assert!(error(EngineConfig::default().cors(Cors::origin("*"))).starts_with("`cors` names the origin \"*\""));
+        assert!(error(EngineConfig::default().cookie(Cookie::default().name(""))).starts_with("`cookie` has the name"));
     }
 }

@@ -1,21 +1,30 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use sockeye_protocol::engine::{Open, Packet, PeerEncoding, Protocol, Session, Transport};
+use bytes::Bytes;
+use sockeye_protocol::engine::{
+    BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
+};
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
+use crate::compression::{Coding, MOST_IN_PLACE};
 use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
+use crate::cors::Cors;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::{Acceptor, Delivery};
@@ -41,6 +50,8 @@ pub(crate) struct Shared {
     home: OnceLock<Handle>,
     /// No new sessions.
     closing: AtomicBool,
+    /// Bodies that are compressed aside at the same time are no more than there are cores.
+    compressors: Semaphore,
     /// Ends accepting.
     stop_listening: CancellationToken,
     /// Ends whatever still runs.
@@ -64,6 +75,7 @@ impl Shared {
 
 /// What a new session is to be.
 pub(crate) struct Opening {
+    pub(crate) id: SessionId,
     pub(crate) protocol: Protocol,
     pub(crate) peer: PeerEncoding,
     pub(crate) handshake: Handshake,
@@ -102,6 +114,7 @@ impl Engine {
             workers: TaskTracker::new(),
             home: OnceLock::new(),
             closing: AtomicBool::new(false),
+            compressors: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)),
             stop_listening: CancellationToken::new(),
             abort: CancellationToken::new(),
         })))
@@ -124,6 +137,11 @@ impl Engine {
         self.0.closing.load(Ordering::Relaxed)
     }
 
+    /// Who may read the answers, for those that are given under the engine's path but not by [`handle`](Self::handle).
+    pub fn cors(&self) -> Option<&Cors> {
+        self.0.config.cors.as_ref()
+    }
+
     /// Is cancelled when no more connections are to be accepted.
     pub fn stop_listening(&self) -> &CancellationToken {
         &self.0.stop_listening
@@ -143,6 +161,15 @@ impl Engine {
         self.0.spawn_at_home(future);
     }
 
+    /// Compresses a body, a long one on a thread that may take its time. None if that has failed.
+    pub(crate) async fn compress(&self, coding: Coding, body: Bytes) -> Option<Bytes> {
+        if body.len() <= MOST_IN_PLACE {
+            return coding.encode(&body).ok();
+        }
+        let _turn = self.0.compressors.acquire().await.ok()?;
+        self.0.tasks.spawn_blocking(move || coding.encode(&body).ok()).await.ok()?
+    }
+
     /// Has [`close`](Self::close) wait until the token is dropped.
     pub(crate) fn hold_open(&self) -> TaskTrackerToken {
         self.0.tasks.token()
@@ -158,17 +185,23 @@ impl Engine {
     }
 
     /// Opens a session.
-    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Connection {
-        let Opening { protocol, peer, handshake } = opening;
+    ///
+    /// # Errors
+    /// The refusal of an id that another session has.
+    pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Result<Connection, Refusal> {
+        let Opening { id, protocol, peer, handshake } = opening;
         let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
-        let connection = Connection::new(self.0.clone(), worker, Sessions::new_id(), peer, handshake, session);
-        self.0.sessions.insert(connection.clone());
+        let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
+        if !self.0.sessions.insert(&connection) {
+            tracing::error!("a session id was made twice");
+            return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
-        connection
+        Ok(connection)
     }
 
     pub(crate) fn open_packet(&self, connection: &Connection, transport: Transport) -> Packet<'static> {
@@ -199,8 +232,9 @@ impl Engine {
         }
     }
 
-    fn decoder(&self) -> Decoder {
-        Decoder::new(Role::Server, Limits::default().max_message(self.0.config.max_payload))
+    fn decoder(&self, deflate: Option<Deflate>) -> Decoder {
+        let limits = Limits::default().max_message(self.0.config.max_payload);
+        Decoder::new(Role::Server, limits).with_deflate(deflate)
     }
 
     /// A session that begins on WebSocket.
@@ -208,7 +242,7 @@ impl Engine {
         if let Some(address) = socket.address {
             opening.handshake.set_address(address);
         }
-        let connection = self.open(opening, Transport::WebSocket);
+        let Ok(connection) = self.open(opening, Transport::WebSocket) else { return };
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
         self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
@@ -216,15 +250,17 @@ impl Engine {
         {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
+            link.deflate = socket.deflate;
             link.outbox.push_owned(frame(Opcode::Text, &open));
         }
         self.accept(&connection);
-        self.drive(Driver::active(connection, reader, self.decoder(), socket.first));
+        self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
     }
 
     /// A transport that wants to take over a session.
     pub(crate) fn start_probe(&self, connection: Connection, attempt: u32, socket: Socket) {
-        self.drive(Driver::probing(connection, attempt, socket.io, self.decoder(), socket.first));
+        let decoder = self.decoder(socket.deflate);
+        self.drive(Driver::probing(connection, attempt, socket, decoder));
     }
 
     /// Runs the task of a WebSocket. It ends with its connection, so it needs no abort.
@@ -308,7 +344,8 @@ mod tests {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
-        let connection = engine.open(Opening { protocol, peer, handshake }, Transport::Polling);
+        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake };
+        let connection = engine.open(opening, Transport::Polling).unwrap();
         for _ in 0..20 {
             let attempt = connection.begin_upgrade().unwrap();
             connection.upgrade_failed(attempt);

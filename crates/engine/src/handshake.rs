@@ -53,13 +53,16 @@ impl Handshake {
 
     /// The value of a query parameter, the last one if there are several.
     pub fn query(&self, name: &str) -> Option<String> {
-        self.query_pairs().filter(|(key, _)| key == name).last().map(|(_, value)| value)
+        last_of(self.query_text(), name)
     }
 
     /// All query parameters, decoded, in the order of the request; `EIO` and `transport` are among them.
     pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        let query = self.url().split_once('?').map_or("", |(_, query)| query);
-        form_urlencoded::parse(query.as_bytes()).into_owned()
+        form_urlencoded::parse(self.query_text().as_bytes()).into_owned()
+    }
+
+    fn query_text(&self) -> &str {
+        self.url().split_once('?').map_or("", |(_, query)| query)
     }
 
     /// The value of a header, the first one if there are several; `None` also if it is not text.
@@ -119,6 +122,12 @@ impl Handshake {
             Some(part)
         })
     }
+}
+
+/// The value of a query parameter, the last one if there are several.
+pub(crate) fn last_of(query: &str, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+    pairs.last().map(|(_, value)| value.into_owned())
 }
 
 /// Three bytes of length are more than any HTTP server lets a header have.

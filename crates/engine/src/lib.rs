@@ -53,35 +53,52 @@
 //! [`Receiver`], in order and never twice at once. What is sent goes into the connection's outbox as complete frames
 //! and is written once at the end of the event loop's turn.
 
+mod answer; // The answers to polling requests.
 mod body; // The body of an answer.
 mod close; // Why a connection ended.
+mod compression; // Which answers are compressed, and how.
 mod config; // What can be set.
 mod connection; // The handle to a connection.
+mod cookie; // The cookie for load balancers.
+mod cors; // Who may read our answers.
+mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
 mod handshake; // What a client told with its first request.
+mod hooks; // What the application has a say in.
 mod inbox; // What comes in, in order.
 mod io; // The two halves of a byte stream.
 mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
+mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
-mod polling; // The polling transport.
+mod polling; // The polling transport's way out.
+mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
+#[cfg(feature = "tls")]
+mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.
 mod worker; // Writes and deadlines of one event loop.
 
 pub use body::Body;
 pub use close::{CloseCause, Closed};
-pub use config::{Clients, ConfigError, EngineConfig, Upgrades};
+pub use compression::HttpCompression;
+pub use config::{Clients, ConfigError, EngineConfig, TrailingSlash, Upgrades};
 pub use connection::Connection;
+pub use cookie::{Cookie, SameSite};
+pub use cors::Cors;
+pub use deflate::PerMessageDeflate;
 pub use engine::{Drain, Engine};
 pub use frames::Frames;
 pub use handshake::{Handshake, PeerAddress, Secure};
+pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};
-pub use sockeye_protocol::engine::{CloseReason, Message, Protocol, SessionId, Transport};
+pub use sockeye_protocol::engine::{CloseReason, InvalidSessionId, Message, Protocol, SessionId, Transport};

@@ -31,7 +31,7 @@ pub enum Guarantee {
 
 /// Whether a message may be compressed.
 ///
-/// An answer to a poll carries it in its extensions: [`Never`](Self::Never) if none of its messages may be.
+/// An answer to a poll is compressed if one of its messages may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// It is compressed if the transport compresses, and it is long enough for that to pay.

@@ -2,22 +2,44 @@
 
 use bytes::Buf;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use sockeye_protocol::engine::{
     BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify, verify_protocol,
 };
+use sockeye_websocket::deflate::Deflate;
 
+use crate::answer::{Answer, Form, empty};
 use crate::body::Body;
+use crate::config::{EngineConfig, TrailingSlash};
 use crate::engine::{Engine, Opening};
 use crate::handshake::Handshake;
-use crate::polling::{self, PollRequest};
+use crate::hooks::HandshakeRequest;
+use crate::polling::PollRequest;
+use crate::posting::post;
+use crate::sending::Compression;
+use crate::sessions::Sessions;
 use crate::upgrade;
 
+/// A request while it is being answered.
+struct Asked {
+    head: Parts,
+    query: Query,
+    wants_upgrade: bool,
+    /// What the application's hooks see of it, if there are any.
+    shown: Option<HandshakeRequest>,
+}
+
 impl Engine {
-    /// Whether requests for this path are the engine's: its own path, with or without a slash at the end.
+    /// Whether requests for this path are the engine's: exactly its own, with a slash at the end or, if
+    /// [allowed](EngineConfig::trailing_slash), without.
     pub fn owns(&self, path: &str) -> bool {
-        path.strip_prefix(&self.config().path).is_some_and(|rest| rest.is_empty() || rest == "/")
+        let EngineConfig { path: own, trailing_slash, .. } = self.config();
+        match path.strip_prefix(own.as_str()) {
+            Some("/") => true,
+            Some("") => *trailing_slash == TrailingSlash::Optional,
+            _ => false,
+        }
     }
 
     /// Answers a request whose path the engine [owns](Self::owns).
@@ -29,122 +51,181 @@ impl Engine {
         B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (mut head, body) = request.into_parts();
+        if let Some(cors) = self.cors().filter(|_| head.method == Method::OPTIONS) {
+            return cors.answer_preflight(&head.headers);
+        }
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let wants_upgrade = is_upgrade(&head);
         let on_upgrade = wants_upgrade.then(|| head.extensions.remove::<OnUpgrade>()).flatten();
-        let intent = match self.verify(&head, &query, wants_upgrade) {
-            Ok(intent) => intent,
-            Err(refusal) => return refuse(&refusal, wants_upgrade),
-        };
+        let shown = self.config().hooks.show(&head);
+        let asked = Asked { head, query, wants_upgrade, shown };
+        let answer = self.answer(&asked, body, on_upgrade).await;
+        let mut response = answer.unwrap_or_else(|refusal| refuse(&refusal, wants_upgrade));
+        self.complete(&asked, &mut response);
+        response
+    }
+
+    async fn answer<B>(&self, asked: &Asked, body: B, on_upgrade: Option<OnUpgrade>) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let intent = self.verify(asked)?;
         if self.is_closing() && matches!(intent, Intent::Open { .. }) {
-            return polling::empty(StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(empty(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        if let Some(shown) = asked.shown.as_ref().filter(|_| asked.query.sid.is_none()) {
+            self.config().hooks.allow(shown).await?;
         }
         match (intent, on_upgrade) {
-            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(&head, &query),
-            (Intent::Continue(sid), None) => self.poll_or_post(&sid, &head, body).await,
+            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(asked).await,
+            (Intent::Continue(sid), None) => self.poll_or_post(&sid, asked, body).await,
             (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
-                self.open_websocket(&head, &query, on_upgrade)
+                self.open_websocket(asked, on_upgrade).await
             }
-            (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &head, on_upgrade),
+            (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &asked.head, on_upgrade),
             (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, Some(on_upgrade)) => {
-                self.accept_and_close(&head, on_upgrade)
+                Ok(self.accept_and_close(&asked.head, on_upgrade))
             }
             (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, None) => {
                 // An older client is to blame for itself.
-                if head.version == Version::HTTP_11 {
+                if asked.head.version == Version::HTTP_11 {
                     tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
                 }
-                refuse(&Refusal::BadRequest(BadRequest::TransportHandshake), wants_upgrade)
+                Err(Refusal::BadRequest(BadRequest::TransportHandshake))
             }
         }
     }
 
-    fn verify(&self, head: &Parts, query: &Query, upgrade: bool) -> Result<Intent, Refusal> {
+    fn verify(&self, asked: &Asked) -> Result<Intent, Refusal> {
+        let Asked { head, query, wants_upgrade, .. } = asked;
+        let origin = head.headers.get(header::ORIGIN);
         let request = RequestHead {
             get: head.method == Method::GET,
-            upgrade,
-            origin: head.headers.get(header::ORIGIN).map(HeaderValue::as_bytes),
+            upgrade: *wants_upgrade,
+            origin: origin.map(HeaderValue::as_bytes),
             query,
         };
         let settings = VerifySettings { transports: &self.config().transports };
         let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
-        Ok(intent)
+        if self.config().allowed_origins.allow(origin) { Ok(intent) } else { Err(Refusal::Forbidden(None)) }
     }
 
-    /// What a new session is to be, or why it may not be.
-    fn opening(&self, head: &Parts, query: &Query) -> Result<Opening, Refusal> {
-        let protocol = verify_protocol(query.protocol, self.config().protocols)?;
-        Ok(Opening { protocol, peer: query.peer(), handshake: Handshake::new(head) })
-    }
-
-    fn open_polling(&self, head: &Parts, query: &Query) -> Response<Body> {
-        let connection = match self.opening(head, query) {
-            Ok(opening) => self.open(opening, Transport::Polling),
-            Err(refusal) => return refuse(&refusal, false),
-        };
-        let open = self.open_packet(&connection, Transport::Polling);
-        let response = polling::first(&connection, open);
-        self.accept(&connection);
-        response
-    }
-
-    async fn poll_or_post<B>(&self, sid: &SessionId, head: &Parts, body: B) -> Response<Body>
-    where
-        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
-        let Some(connection) = self.sessions().get(sid) else { return refuse(&Refusal::UnknownSession, false) };
-        match head.method {
-            Method::GET => match PollRequest::begin(connection) {
-                Ok(poll) => poll.await,
-                Err(response) => response,
-            },
-            // It is known only for its last poll.
-            Method::POST if !connection.is_open() => refuse(&Refusal::UnknownSession, false),
-            Method::POST => polling::post(connection, &head.headers, body).await,
-            _ => polling::empty(StatusCode::INTERNAL_SERVER_ERROR),
+    /// Adds what all answers have in common.
+    fn complete(&self, asked: &Asked, response: &mut Response<Body>) {
+        let Asked { head, query, wants_upgrade, shown } = asked;
+        let status = response.status();
+        let is_let_in = status == StatusCode::OK || status == StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        if status == StatusCode::OK && is_old_explorer(&head.headers) {
+            headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+        }
+        // A refused WebSocket gets its bare answer: no page can read that.
+        if let Some(cors) = self.cors().filter(|_| is_let_in || !wants_upgrade) {
+            cors.permit(&head.headers, headers);
+        }
+        if let Some(shown) = shown.as_ref().filter(|_| is_let_in) {
+            let hooks = &self.config().hooks;
+            if query.sid.is_none() {
+                hooks.change_initial_headers(headers, shown);
+            }
+            hooks.change_headers(headers, shown);
         }
     }
 
-    fn open_websocket(&self, head: &Parts, query: &Query, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::answer(&head.headers) {
+    /// What a new session is to be, or why it may not be.
+    async fn opening(&self, asked: &Asked) -> Result<Opening, Refusal> {
+        let protocol = verify_protocol(asked.query.protocol, self.config().protocols)?;
+        let id = match &asked.shown {
+            Some(shown) => self.config().hooks.new_id(shown).await?,
+            None => None,
+        };
+        if id.is_some_and(|id| self.sessions().get(&id).is_some()) {
+            tracing::error!("the application's session id is another session's");
+            return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
+        let id = id.unwrap_or_else(Sessions::new_id);
+        Ok(Opening { id, protocol, peer: asked.query.peer(), handshake: Handshake::new(&asked.head) })
+    }
+
+    async fn open_polling(&self, asked: &Asked) -> Result<Response<Body>, Refusal> {
+        let connection = self.open(self.opening(asked).await?, Transport::Polling)?;
+        let open = self.open_packet(&connection, Transport::Polling);
+        let open = std::iter::once(open);
+        let answer = Answer::new(&connection, Form::of(&asked.query), open, Compression::Allowed);
+        let mut response = answer.into_response(self, &asked.head.headers, &asked.query).await;
+        if let Some(cookie) = self.config().cookie.as_ref().and_then(|cookie| cookie.header(&connection.id())) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        self.accept(&connection);
+        Ok(response)
+    }
+
+    async fn poll_or_post<B>(&self, sid: &SessionId, asked: &Asked, body: B) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let connection = self.sessions().get(sid).ok_or(Refusal::UnknownSession)?;
+        let Asked { head, query, .. } = asked;
+        let form = Form::of(query);
+        match head.method {
+            Method::GET => match PollRequest::begin(connection, form) {
+                Ok(poll) => Ok(poll.await.into_response(self, &head.headers, query).await),
+                Err(response) => Ok(response),
+            },
+            // It is known only for its last poll.
+            Method::POST if !connection.is_open() => Err(Refusal::UnknownSession),
+            Method::POST => Ok(post(connection, form, &head.headers, body).await),
+            _ => Ok(empty(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    async fn open_websocket(&self, asked: &Asked, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
+        let mut response = match upgrade::answer(&asked.head.headers) {
             Ok(response) => response,
-            Err(response) => return response,
+            Err(response) => return Ok(response),
         };
-        let opening = match self.opening(head, query) {
-            Ok(opening) => opening,
-            Err(refusal) => return refuse(&refusal, true),
-        };
+        let deflate = self.agree_on_deflate(&asked.head, &mut response);
+        let opening = self.opening(asked).await?;
         let engine = self.clone();
         self.spawn(async move {
             if let Ok(upgraded) = on_upgrade.await {
-                engine.start_websocket(opening, upgrade::take_apart(upgraded));
+                engine.start_websocket(opening, upgrade::take_apart(upgraded).with_deflate(deflate));
             }
         });
-        response
+        Ok(response)
     }
 
-    fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::answer(&head.headers) {
+    fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
+        let mut response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
-            Err(response) => return response,
+            Err(response) => return Ok(response),
         };
-        let Some(connection) = self.sessions().get(sid) else { return refuse(&Refusal::UnknownSession, true) };
+        let deflate = self.agree_on_deflate(head, &mut response);
+        let connection = self.sessions().get(sid).ok_or(Refusal::UnknownSession)?;
         match connection.begin_upgrade() {
             Ok(attempt) => {
                 let engine = self.clone();
                 self.spawn(async move {
                     match on_upgrade.await {
-                        Ok(upgraded) => engine.start_probe(connection, attempt, upgrade::take_apart(upgraded)),
+                        Ok(upgraded) => {
+                            let socket = upgrade::take_apart(upgraded).with_deflate(deflate);
+                            engine.start_probe(connection, attempt, socket);
+                        }
                         Err(_) => connection.upgrade_failed(attempt),
                     }
                 });
-                response
+                Ok(response)
             }
             Err(refused) => {
                 tracing::debug!(%refused, "upgrade refused");
-                self.accept_and_close(head, on_upgrade)
+                Ok(self.accept_and_close(head, on_upgrade))
             }
         }
+    }
+
+    /// Settles on how the messages of a WebSocket are compressed, if they are, and says so in the answer.
+    fn agree_on_deflate(&self, head: &Parts, response: &mut Response<Body>) -> Option<Deflate> {
+        self.config().per_message_deflate?.agree(&head.headers, response)
     }
 
     /// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.
@@ -166,6 +247,12 @@ impl Engine {
 fn is_upgrade(head: &Parts) -> bool {
     let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     head.headers.get(header::UPGRADE).is_some_and(websocket)
+}
+
+/// Old versions of Internet Explorer take our answers for an attack on their page.
+fn is_old_explorer(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.contains(";MSIE") || agent.contains("Trident/")
 }
 
 fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {

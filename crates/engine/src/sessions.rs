@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use parking_lot::Mutex;
 use sockeye_protocol::engine::SessionId;
 
@@ -17,8 +18,15 @@ impl Sessions {
         SessionId::from_random(rand::random())
     }
 
-    pub(crate) fn insert(&self, connection: Connection) {
-        self.0.lock().insert(connection.id(), connection);
+    /// Makes a session known under its id, unless another one is.
+    pub(crate) fn insert(&self, connection: &Connection) -> bool {
+        match self.0.lock().entry(connection.id()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(connection.clone());
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Connection> {

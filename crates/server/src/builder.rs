@@ -1,14 +1,20 @@
 //! The settings of a server to be.
 
 use std::fmt;
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use sockeye_engine::{Clients, ConfigError, EngineConfig, Transport, Upgrades};
+use http::HeaderMap;
+use sockeye_engine::{
+    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, PerMessageDeflate,
+    SessionId, TrailingSlash, Transport, Upgrades,
+};
 use sockeye_protocol::Limits;
 
 use crate::extensions::Extensions;
+use crate::handler::BoxError;
 use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
@@ -62,7 +68,9 @@ macro_rules! engine_settings {
 }
 
 impl ServerBuilder {
-    /// The path of all requests. Default: `/socket.io`. A slash at its end makes no difference.
+    /// The path of all requests. Default: `/socket.io`. A slash at its end makes no difference here.
+    ///
+    /// The match is exact: `/socket.iox/` and `/socket.io/x` are somebody else's. See also `trailing_slash`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -91,6 +99,115 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// Whether requests need a slash at the end of the path. Default: they do, as in Node's server, where `/socket.io`
+        /// is somebody else's.
+        trailing_slash: TrailingSlash
+        /// Which pages of other origins may read the server's answers. Default: none.
+        ///
+        /// ```
+        /// use sockeye::{Cors, Server};
+        ///
+        /// let io = Server::builder().cors(Cors::origin("https://app.example").credentials()).build()?;
+        /// # Ok::<(), sockeye::ConfigError>(())
+        /// ```
+        cors: Cors
+        /// Whether the answers to polls are compressed. Default: those of 1,024 bytes and more, as in Node's server.
+        ///
+        /// Gzip, deflate or brotli, by the client's `Accept-Encoding`.
+        http_compression: HttpCompression
+        /// Sets a cookie for load balancers with the first answer of a polling client. Default: none.
+        cookie: Cookie
+        /// How long the TLS handshake of a connection may take with `listen_tls`. Default: 10 s.
+        tls_handshake_timeout: Duration
+        /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+        ///
+        /// It saves traffic and costs time; without it a broadcast is not even copied. [`compress`](crate::Broadcast::compress)
+        /// excepts single events.
+        ///
+        /// ```
+        /// use sockeye::{PerMessageDeflate, Server};
+        ///
+        /// let io = Server::builder().per_message_deflate(PerMessageDeflate::default()).build()?;
+        /// # Ok::<(), sockeye::ConfigError>(())
+        /// ```
+        per_message_deflate: PerMessageDeflate
+    }
+
+    /// The only origins whose pages may use the server, over WebSocket too. Default: all.
+    ///
+    /// All requests with another `Origin` header are refused with code 4. Name your own origin as well if pages of it
+    /// connect. Requests without that header pass: programs, and a page's reads from its own origin.
+    ///
+    /// Pages of other origins also need [`cors`](Self::cors) for polling.
+    pub fn allowed_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.engine = self.engine.allowed_origins(origins);
+        self
+    }
+
+    /// As [`allowed_origins`](Self::allowed_origins), for the requests for which `allows` says so.
+    ///
+    /// It gets `None` for a request without origin, and must not block.
+    pub fn allowed_origins_fn(mut self, allows: impl Fn(Option<&str>) -> bool + Send + Sync + 'static) -> Self {
+        self.engine = self.engine.allowed_origins_fn(allows);
+        self
+    }
+
+    /// Asks `allow` about every request that opens a connection, before any namespace is known.
+    ///
+    /// Who is refused gets the message of [`Forbidden`], on polling with status 403, and on a WebSocket with 400. Later
+    /// requests of a client that is let in are not asked about. A hook that panics refuses.
+    ///
+    /// ```
+    /// use sockeye::{Forbidden, HandshakeRequest, Server};
+    ///
+    /// let io = Server::builder()
+    ///     .allow_request(async |request: HandshakeRequest| match request.header("x-token") {
+    ///         Some("secret") => Ok(()),
+    ///         _ => Err(Forbidden::new("no such token")),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn allow_request<F, R>(mut self, allow: F) -> Self
+    where
+        F: Fn(HandshakeRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Forbidden>> + Send + 'static,
+    {
+        self.engine = self.engine.allow_request(allow);
+        self
+    }
+
+    /// Has `generate` make the ids of connections (not of sockets). Default: 120 random bits each.
+    ///
+    /// An id is a secret of 20 characters of `A-Z a-z 0-9 _ -`, as Node's are; other lengths can't be used. If it can't
+    /// be made, or is another connection's, the request is refused with code 3.
+    pub fn generate_id<F, R, E>(mut self, generate: F) -> Self
+    where
+        F: Fn(HandshakeRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<SessionId, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.engine = self.engine.generate_id(generate);
+        self
+    }
+
+    /// Lets `change` change the headers of the first answer to each client: of its first poll, or of its WebSocket.
+    ///
+    /// It sees what the server has set, cookie and CORS included, and must not block.
+    pub fn on_initial_headers(
+        mut self,
+        change: impl Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync + 'static,
+    ) -> Self {
+        self.engine = self.engine.on_initial_headers(change);
+        self
+    }
+
+    /// Lets `change` change the headers of every answer to a client that is let in, whatever it asks for.
+    ///
+    /// It comes after [`on_initial_headers`](Self::on_initial_headers). Refusals are not shown to it.
+    pub fn on_headers(mut self, change: impl Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync + 'static) -> Self {
+        self.engine = self.engine.on_headers(change);
+        self
     }
 
     /// The most bytes that one message or request body may have, on every transport. Default: 1,000,000.

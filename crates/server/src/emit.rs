@@ -100,7 +100,7 @@ impl Broadcast {
 
     /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
     ///
-    /// It is on a WebSocket for which permessage-deflate has been
+    /// It is on a WebSocket for which [`per_message_deflate`](crate::ServerBuilder::per_message_deflate) has been
     /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
     pub fn compress(mut self, compress: bool) -> Self {
         self.options.compression = compression(compress);

@@ -12,6 +12,7 @@ use sockeye_client_dist::{MISSING_HINT, bundle};
 use sockeye_engine::Body as EngineBody;
 
 use crate::handler::BoxError;
+use crate::peer;
 use crate::server::Server;
 
 /// Answers Socket.IO's requests and lets all others pass to the service behind it.
@@ -50,8 +51,25 @@ impl<S> Service<S> {
     fn bundle_name<'r, B>(&self, request: &'r Request<B>) -> Option<&'r str> {
         let settings = &self.server.inner().settings;
         let name = request.uri().path().strip_prefix(&settings.path)?.strip_prefix('/')?;
-        let asks = matches!(*request.method(), Method::GET | Method::HEAD) && name.starts_with("socket.io.");
-        (asks && settings.serve_client).then_some(name)
+        let asks = match *request.method() {
+            Method::GET | Method::HEAD => true,
+            Method::OPTIONS => self.server.inner().engine().cors().is_some(),
+            _ => false,
+        };
+        (asks && settings.serve_client && name.starts_with("socket.io.")).then_some(name)
+    }
+
+    /// Answers with one of the browser bundles.
+    fn serve<B>(&self, name: &str, request: &Request<B>) -> Response<EngineBody> {
+        let cors = self.server.inner().engine().cors();
+        if let Some(cors) = cors.filter(|_| request.method() == Method::OPTIONS) {
+            return cors.answer_preflight(request.headers());
+        }
+        let mut response = serve(name, request.headers(), request.method());
+        if let Some(cors) = cors {
+            cors.permit(request.headers(), response.headers_mut());
+        }
+        response
     }
 }
 
@@ -83,14 +101,15 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let engine = self.server.inner().engine();
         if engine.owns(request.uri().path()) {
+            peer::note_address(request.extensions_mut());
             let engine = engine.clone();
             return Box::pin(async move { Ok(engine.handle(request).await.map(Body::own)) });
         }
         if let Some(name) = self.bundle_name(&request) {
-            let response = serve(name, request.headers(), request.method());
+            let response = self.serve(name, &request);
             return Box::pin(async move { Ok(response.map(Body::own)) });
         }
         let inner = self.inner.call(request);

@@ -47,11 +47,14 @@ mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
 mod namespace; // A namespace.
+mod peer; // The address of the peer.
 mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
+#[cfg(feature = "tls")]
+mod tls; // Listening with TLS.
 mod wire; // How packets are written.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
@@ -70,7 +73,11 @@ pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
+#[cfg(feature = "tls")]
+pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
-    Clients, CloseCause, ConfigError, Drain, Guarantee, Listener, PeerAddress, Protocol, Secure, Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
+    Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
+    Upgrades,
 };
 pub use sockeye_protocol::socket::{Spread, ToArguments, Value};

@@ -158,6 +158,14 @@ impl Server {
     /// let app: axum::Router = axum::Router::new().layer(io.layer());
     /// # Ok::<(), sockeye::ConfigError>(())
     /// ```
+    ///
+    /// # The peer's address
+    ///
+    /// A service sees no addresses; a WebSocket's is found all the same. For clients that poll, and for
+    /// [`allow_request`](ServerBuilder::allow_request), put a [`PeerAddress`](crate::PeerAddress) into the extensions of
+    /// each request. Under axum that is done by the feature `axum` of this crate together with
+    /// `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`.
+    /// [`listen`](Self::listen) does it by itself.
     pub fn layer(&self) -> Layer {
         Layer::new(self.clone())
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::Parser;
 use serde::Deserialize;
-use sockeye::{ConnectError, Data, Listener, Namespace, Server};
+use sockeye::{ConnectError, Data, Listener, Namespace, PerMessageDeflate, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,12 +32,19 @@ struct Args {
     /// Serves by `io.serve`, one event loop per core, instead of as a layer of axum's.
     #[arg(long)]
     listen: bool,
+    /// Compresses WebSocket messages for clients that want it.
+    #[arg(long)]
+    deflate: bool,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let io = Server::builder()
+    let mut settings = Server::builder();
+    if args.deflate {
+        settings = settings.per_message_deflate(PerMessageDeflate::default());
+    }
+    let io = settings
         .ping_interval(Duration::from_millis(args.ping_interval))
         .ping_timeout(Duration::from_millis(args.ping_timeout))
         .connect_timeout(Duration::from_millis(args.connect_timeout))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye_engine::{EngineConfig, Protocol, Transport, Upgrades};
+use sockeye_engine::{EngineConfig, Protocol, TrailingSlash, Transport, Upgrades};
 
 use crate::support::{Flavour, Polling, Request, Server, WebSocket};
 
@@ -81,17 +81,38 @@ fn no_upgrade_is_offered_where_websocket_is_off() {
     });
 }
 
+#[track_caller]
+fn check_paths(server: &Server, ours: &[&str], others: &[&str]) {
+    for path in ours {
+        assert_eq!(Request::get(&format!("{path}?EIO=4&transport=polling")).answer(server.address).status, 200);
+        server.opened();
+        WebSocket::connect(server.address, &format!("{path}?EIO=4&transport=websocket"));
+        server.opened();
+    }
+    for path in others {
+        let target = format!("{path}?EIO=4&transport=polling");
+        Request::get(&target).answer(server.address).check(404, "not the engine's");
+        let target = format!("{path}?EIO=4&transport=websocket");
+        Request::websocket(&target).answer(server.address).check(404, "not the engine's");
+    }
+}
+
+const STRANGE_PATHS: [&str; 6] =
+    ["/engine.iox/", "/engine.iofoo", "/engine.io//", "/engine.io/x", "/", "/x/engine.io/"];
+
 #[test]
-fn the_path_is_taken_with_and_without_its_last_slash_and_nothing_more() {
+fn the_path_is_taken_with_its_last_slash_and_nothing_more() {
     Server::each(&EngineConfig::default(), |server| {
-        for path in ["/engine.io", "/engine.io/"] {
-            assert_eq!(Request::get(&format!("{path}?EIO=4&transport=polling")).answer(server.address).status, 200);
-            server.opened();
-        }
-        for path in ["/engine.iox/", "/engine.io//", "/engine.io/x", "/", "/x/engine.io/"] {
-            let answer = Request::get(&format!("{path}?EIO=4&transport=polling")).answer(server.address);
-            answer.check(404, "not the engine's");
-        }
+        check_paths(server, &["/engine.io/"], &STRANGE_PATHS);
+        check_paths(server, &[], &["/engine.io", "/ENGINE.IO/", "/engine.io%2F", "/engine%2Eio/"]);
+    });
+}
+
+#[test]
+fn the_last_slash_may_be_optional() {
+    let config = EngineConfig::default().path("/chat/").trailing_slash(TrailingSlash::Optional);
+    Server::each_alone(&config, |server| {
+        check_paths(server, &["/chat/", "/chat"], &["/chat//", "/chat/x", "/chatx", "/engine.io/"]);
     });
 }
 

@@ -37,7 +37,7 @@ fn an_unknown_transport_is_code_0() {
             check(server, Request::get(&format!("/engine.io/?EIO=4{transport}")), CODE_0);
             check_upgrade(server, &format!("/engine.io/?EIO=4{transport}"), "Transport unknown");
         }
-        check(server, Request::get("/engine.io"), CODE_0);
+        check(server, Request::get("/engine.io/"), CODE_0);
         check(server, Request::get("/engine.io/?EIO=4&transport=webtransport"), CODE_0);
     });
 }

@@ -1,6 +1,7 @@
 //! Engine.IO 3 and 4: sessions over HTTP long-polling and WebSocket, and the packets within.
 
 mod close;
+mod jsonp;
 mod open;
 mod packet;
 mod payload;
@@ -12,6 +13,7 @@ mod session_id;
 mod transport;
 
 pub use close::CloseReason;
+pub use jsonp::{unwrap_jsonp, wrap_jsonp};
 pub use open::{Open, Opened};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{BodyKind, EncodedPayload, PayloadDecoder, PeerEncoding, decode_payload, encode_payload};

@@ -208,6 +208,9 @@ pub enum DecodeError {
     /// A body of bytes in revision 4, whose bodies are text.
     #[error("binary body: expected text, as Engine.IO 4 writes bytes as base64")]
     BinaryBody,
+    /// A JSONP form without its one field.
+    #[error("invalid JSONP form: expected exactly one field `d`")]
+    InvalidForm,
     /// The length before a packet of a revision 3 payload is no number or too long.
     #[error("invalid length in a payload: expected 1-15 digits and their end mark")]
     InvalidLength,

@@ -1,6 +1,6 @@
 //! The browser bundles.
 
-use sockeye::ServeClient;
+use sockeye::{Cors, ServeClient, TrailingSlash};
 
 use crate::support::{Host, builder, http};
 
@@ -57,5 +57,35 @@ async fn the_path_can_be_another() {
         let host = Host::plain(builder().path(path)).await;
         assert_eq!(http(host.address, "GET /socket.io/?EIO=4&transport=polling", b"").await.status, 404);
         assert_eq!(http(host.address, "GET /chat/?EIO=4&transport=polling", b"").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn cors_covers_the_bundles_too() {
+    for host in Host::each(|| builder().cors(Cors::origins(["http://app.example"]))).await {
+        for (origin, permitted) in [("http://app.example", Some("http://app.example")), ("http://evil.example", None)] {
+            for target in ["GET /socket.io/socket.io.js", "GET /socket.io/?EIO=4&transport=polling"] {
+                let answer = http(host.address, &format!("{target}\nOrigin: {origin}"), b"").await;
+                assert_eq!(answer.header("access-control-allow-origin"), permitted);
+                assert!(answer.header("vary").is_some_and(|vary| vary.contains("Origin")));
+            }
+            for path in ["/socket.io/socket.io.js", "/socket.io/"] {
+                let preflight = http(host.address, &format!("OPTIONS {path}\nOrigin: {origin}"), b"").await;
+                assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, permitted));
+            }
+        }
+        assert_eq!(http(host.address, "OPTIONS /elsewhere\nOrigin: http://app.example", b"").await.status, 404);
+    }
+    let host = Host::plain(builder()).await;
+    assert_eq!(http(host.address, "OPTIONS /socket.io/socket.io.js", b"").await.status, 404);
+}
+
+#[tokio::test]
+async fn without_its_last_slash_the_path_is_somebody_else_s_unless_told_otherwise() {
+    for (rule, status) in [(TrailingSlash::Required, 404), (TrailingSlash::Optional, 200)] {
+        for host in Host::each(|| builder().trailing_slash(rule)).await {
+            assert_eq!(http(host.address, "GET /socket.io?EIO=4&transport=polling", b"").await.status, status);
+            assert_eq!(http(host.address, "GET /socket.io/?EIO=4&transport=polling", b"").await.status, 200);
+        }
     }
 }

@@ -22,7 +22,8 @@ impl Polling {
         let target = format!("/engine.io/?transport=polling&{query}");
         let answer = Request::get(&target).answer(server.address);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let text = answer.text();
+        // A script has it in quotes of its own.
+        let text = answer.text().replace('\\', "");
         let (_, after) = text.split_once(r#""sid":""#).unwrap();
         let sid = after[..20].parse().unwrap();
         Self { address: server.address, sid, target: format!("{target}&sid={sid}") }

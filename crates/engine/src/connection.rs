@@ -86,7 +86,7 @@ impl Connection {
 
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
-        self.0.link.lock().takes(Guarantee::Reliable)
+        self.0.link.lock().takes(crate::sending::Guarantee::Reliable)
     }
 
     /// What the client told with its first request.

@@ -15,6 +15,7 @@ use crate::deflate::compressed;
 /// the text compressed. Each form is made when the first recipient needs it, at most once.
 #[derive(Debug)]
 pub struct Frames {
+    /// The frame of the text, if there is one.
     plain: Form,
     compressed: OnceLock<Form>,
     attachments: Vec<Bytes>,
@@ -36,6 +37,11 @@ impl Frames {
         let mut frame = Vec::with_capacity(text.len() + 1 + MAX_SERVER_HEADER);
         write_text(&mut frame, text);
         Self { plain: Form::new(frame.into()), compressed: OnceLock::new(), attachments }
+    }
+
+    /// Frames binary messages that follow no text. They reach a client with nothing between them.
+    pub fn binary(messages: Vec<Bytes>) -> Self {
+        Self { plain: Form::new(Bytes::new()), compressed: OnceLock::new(), attachments: messages }
     }
 
     /// How many bytes there are to compress.
@@ -140,5 +146,12 @@ mod tests {
         rand::fill(&mut noise);
         let frames = Frames::new(&noise, vec![]);
         assert_eq!(frames.encoded(Protocol::V4, deflate).as_ptr(), frames.encoded(Protocol::V4, None).as_ptr());
+    }
+
+    #[test]
+    fn bytes_need_no_text() {
+        let frames = Frames::binary(vec![Bytes::from_static(b"\x01\x02"), Bytes::new()]);
+        assert_eq!(&frames.encoded(Protocol::V4, None)[..], b"\x82\x02\x01\x02\x82\x00");
+        assert_eq!(&frames.encoded(Protocol::V3, None)[..], b"\x82\x03\x04\x01\x02\x82\x01\x04");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -12,6 +13,7 @@ use sockeye_engine::{
     SessionId, TrailingSlash, Transport, Upgrades,
 };
 use sockeye_protocol::Limits;
+use sockeye_protocol::socket::Parser;
 
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
@@ -25,6 +27,7 @@ pub struct ServerBuilder {
     engine: EngineConfig,
     path: String,
     limits: Limits,
+    parser: Option<Arc<dyn Parser>>,
     serve_client: ServeClient,
     threads: NonZeroUsize,
     connect_timeout: Duration,
@@ -43,6 +46,7 @@ impl Default for ServerBuilder {
             engine: EngineConfig::default(),
             path: "/socket.io".to_owned(),
             limits: Limits::default(),
+            parser: None,
             serve_client: ServeClient::Yes,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             connect_timeout: Duration::from_secs(45),
@@ -220,8 +224,24 @@ impl ServerBuilder {
     }
 
     /// The most attachments that one packet may have, in either direction. Default: 10, the most that JavaScript takes.
+    ///
+    /// It is a bound of the official text; another [`parser`](Self::parser) has its own.
     pub fn max_attachments(mut self, count: usize) -> Self {
         self.limits = self.limits.with_max_attachments(count);
+        self
+    }
+
+    /// How packets are written and read. Default: the official text, which clients use unless told otherwise.
+    ///
+    /// Handlers and what they get are the same whatever the parser; clients have to use its counterpart.
+    ///
+    /// ```
+    /// // const socket = io({ parser: require("socket.io-msgpack-parser") });
+    /// let io = sockeye::Server::builder().parser(sockeye::MessagePackParser).build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn parser(mut self, parser: impl Parser) -> Self {
+        self.parser = Some(Arc::new(parser));
         self
     }
 
@@ -300,7 +320,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, ConfigError> {
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits),
+            wire: Wire::new(self.limits, self.parser),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             max_rooms: self.max_rooms,

@@ -7,9 +7,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sockeye_adapter::{PrivateId, SocketId};
 use sockeye_engine::{CloseCause, Closed, Connection, Message, Protocol, Receiver};
-use sockeye_protocol::socket::{
-    Arguments, Assembler, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event, write_head,
-};
+use sockeye_protocol::socket::{Arguments, ConnectAnswer, ConnectTarget, DecodeError, Packet, PacketType, split_event};
 
 use crate::ack;
 use crate::connect::{self, ConnectError};
@@ -19,6 +17,7 @@ use crate::namespace::Namespace;
 use crate::recovery::Recoverable;
 use crate::server::ServerInner;
 use crate::socket::Socket;
+use crate::wire::{Draft, Incoming};
 
 /// One connection and the sockets on it.
 pub(crate) struct Client {
@@ -38,7 +37,7 @@ struct Places {
 /// What the engine hands the messages of a connection to.
 pub(crate) struct Reader {
     client: Arc<Client>,
-    assembler: Assembler,
+    incoming: Incoming,
 }
 
 /// What a client did that ends its connection.
@@ -56,22 +55,14 @@ impl Reader {
     pub(crate) fn new(server: Arc<ServerInner>, connection: Connection) -> Self {
         let settings = &server.settings;
         connection.expire_at(Some(tokio::time::Instant::now().into_std() + settings.connect_timeout));
+        let incoming = settings.wire.incoming(connection.protocol());
         let client = Arc::new(Client { server, connection, places: Mutex::default() });
-        Self { client, assembler: Assembler::default() }
+        Self { client, incoming }
     }
 
     fn take(&mut self, message: Message<'_>) -> Result<(), Violation> {
-        match message {
-            Message::Text(text) => {
-                let limits = &self.client.server.settings.limits;
-                self.assembler.text(&text, limits)?.map_or(Ok(()), |packet| self.client.take(&packet, &[]))
-            }
-            Message::Binary(bytes) => {
-                let bytes = Bytes::from(bytes.into_owned());
-                let assembled = self.assembler.binary(bytes)?;
-                assembled.map_or(Ok(()), |whole| self.client.take(&whole.packet(), whole.attachments()))
-            }
-        }
+        let (client, limits) = (&self.client, &self.client.server.settings.limits);
+        self.incoming.receive(message, limits, |packet, attachments| client.take(packet, attachments))
     }
 }
 
@@ -90,7 +81,7 @@ impl Receiver for Reader {
     }
 
     fn closed(&mut self, closed: Closed) {
-        self.assembler.reset();
+        self.incoming.reset();
         self.client.disconnect_all(closed.into());
     }
 }
@@ -229,33 +220,28 @@ impl Client {
     /// A client that may come back is told the secret by which it is known then.
     pub(crate) fn welcome(&self, socket: &Socket, pid: Option<&PrivateId>) {
         self.connection.expire_at(None);
-        let (name, id) = (socket.namespace_name(), socket.id());
-        self.send_own(|out| {
-            if self.is_old() {
-                return ConnectAnswer::write_v3(out, name);
-            }
-            let pid = pid.map(|pid| pid.as_str().into());
-            ConnectAnswer { sid: id.as_str().into(), pid }.write(out, name);
-        });
+        let pid = pid.map(|pid| pid.as_str().into());
+        let answer = (!self.is_old()).then(|| ConnectAnswer { sid: socket.id().as_str().into(), pid });
+        self.send_own(socket.namespace_name(), |draft| draft.welcome(answer.as_ref()));
     }
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
-        self.send_own(|out| {
-            if self.is_old() {
-                return error.packet().write_v3(out, namespace);
-            }
-            error.packet().write(out, namespace);
+        self.send_own(namespace, |draft| match self.connection.protocol() {
+            Protocol::V3 => draft.refusal_v3(error.packet()),
+            Protocol::V4 => draft.refusal(error.packet()),
         });
     }
 
     /// Tells the client that it is in the namespace no more.
     pub(crate) fn dismiss(&self, namespace: &str) {
-        self.send_own(|out| write_head(out, PacketType::Disconnect, 0, namespace, None));
+        self.send_own(namespace, |draft| {
+            draft.disconnect();
+        });
     }
 
-    fn send_own(&self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.server.settings.wire.send_own(&self.connection, encode);
+    fn send_own(&self, namespace: &str, write: impl FnOnce(&mut Draft<'_>)) {
+        self.server.settings.wire.send_own(&self.connection, namespace, write);
     }
 
     /// The connected socket of a namespace.

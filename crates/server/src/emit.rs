@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
-use sockeye_protocol::Limits;
-use sockeye_protocol::socket::{EncodeError, ToArguments, encode_event};
+use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
 use crate::remote::RemoteSocket;
 use crate::socket::Socket;
+use crate::wire::Draft;
 
 /// Why an event could not be sent. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
@@ -134,14 +133,9 @@ impl Broadcast {
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         if let Some(keeper) = self.namespace.keeper().filter(|_| self.options.guarantee == Guarantee::Reliable) {
             check_name(event)?;
-            let (namespace, name) = (&self.namespace, self.namespace.name());
-            keeper.emit(
-                namespace,
-                self.selection.clone(),
-                |selection| namespace.targets(selection),
-                |out, attachments, limits| encode_event(out, name, None, event, &arguments, attachments, limits),
-                self.options,
-            )?;
+            let (namespace, targets) = (&self.namespace, |selection: &Selection| self.namespace.targets(selection));
+            let write = |draft: &mut Draft<'_>| draft.event(None, event, &arguments);
+            keeper.emit(namespace, self.selection.clone(), targets, write, self.options)?;
             return Ok(());
         }
         let frames = self.encode(event, &arguments, None)?;
@@ -190,13 +184,8 @@ impl Broadcast {
 
     fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
         check_name(event)?;
-        let frames = self.namespace.wire().write(
-            |out, attachments, limits| {
-                encode_event(out, self.namespace.name(), id, event, arguments, attachments, limits)
-            },
-            |packet| packet.frames(),
-        )?;
-        Ok(frames)
+        let (wire, name) = (self.namespace.wire(), self.namespace.name());
+        Ok(wire.write(name, |draft| draft.event(id, event, arguments), |packet| packet.frames())?)
     }
 
     /// The selected sockets of this node.
@@ -304,16 +293,14 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
-        let encode = |out: &mut Vec<u8>, attachments: &mut Vec<Bytes>, limits: &Limits| {
-            encode_event(out, socket.namespace_name(), id, event, arguments, attachments, limits)
-        };
+        let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
         let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
         if let Some(keeper) = socket.namespace_ref().keeper().filter(|_| kept) {
             let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
-            keeper.emit(socket.namespace_ref(), Selection::all().to(socket.id()), target, encode, self.options)?;
+            keeper.emit(socket.namespace_ref(), Selection::all().to(socket.id()), target, write, self.options)?;
             return Ok(());
         }
-        socket.wire().write(encode, |packet| {
+        socket.wire().write(socket.namespace_name(), write, |packet| {
             if socket.may_send() {
                 packet.send(socket.connection(), self.options);
             }

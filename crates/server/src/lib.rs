@@ -34,6 +34,7 @@ struct ReadMe;
 
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
@@ -55,7 +56,7 @@ mod server; // The server.
 mod socket; // One client in one namespace.
 #[cfg(feature = "tls")]
 mod tls; // Listening with TLS.
-mod wire; // How packets are written.
+mod wire; // How packets travel.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
@@ -80,4 +81,4 @@ pub use sockeye_engine::{
     Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
     Upgrades,
 };
-pub use sockeye_protocol::socket::{Spread, ToArguments, Value};
+pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

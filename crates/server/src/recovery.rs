@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -14,12 +13,12 @@ use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use sockeye_adapter::{Absentees, Log, Offset, PrivateId, Room, Selection, SocketId, Told};
 use sockeye_engine::{Closed, Connection, Frames, Guarantee, SendOptions};
-use sockeye_protocol::Limits;
 use sockeye_protocol::socket::EncodeError;
 
 use crate::disconnect::DisconnectReason;
 use crate::namespace::Namespace;
 use crate::socket::{Socket, SocketInner};
+use crate::wire::Draft;
 
 /// Connection state recovery: a client that lost its connection finds its socket again, with its id, rooms, user and
 /// [data](Socket::data), and gets what was sent to it meanwhile, once and in order.
@@ -270,23 +269,24 @@ impl Keeper {
     /// Sends an event, with its offset, to the selected sockets or to one, and keeps it for those who are away.
     ///
     /// # Errors
-    /// What `encode` fails with; then nothing has been sent.
+    /// What `write` fails with; then nothing has been sent.
     pub(crate) fn emit(
         self: &Arc<Self>,
         namespace: &Namespace,
         selection: Selection,
         targets: impl FnOnce(&Selection) -> Vec<Socket>,
-        encode: impl FnOnce(&mut Vec<u8>, &mut Vec<Bytes>, &Limits) -> Result<(), EncodeError>,
+        write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
         options: SendOptions,
     ) -> Result<Vec<Socket>, EncodeError> {
         self.sweep(namespace);
         let held = Cell::new(None);
         namespace.wire().write(
-            |out, attachments, limits| {
-                encode(out, attachments, limits)?;
+            namespace.name(),
+            |draft| {
+                write(draft)?;
                 // Users' code has run; from here to the end of sending the log stands still.
                 let state = self.state.lock();
-                add_argument(out, &state.log.next_text());
+                draft.add_text(&state.log.next_text());
                 held.set(Some(state));
                 Ok(())
             },
@@ -379,14 +379,6 @@ impl Recoverable {
     fn progress(&self) -> Progress {
         Progress { joined: self.joined, sent: Offset::from_bits(self.sent.load(Ordering::Relaxed)) }
     }
-}
-
-/// Adds one more argument, a text without anything to escape, to an event that has been encoded.
-fn add_argument(packet: &mut Vec<u8>, text: &str) {
-    packet.pop();
-    packet.extend_from_slice(b",\"");
-    packet.extend_from_slice(text.as_bytes());
-    packet.extend_from_slice(b"\"]");
 }
 
 fn now() -> Instant {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
-use sockeye::{Recovery, Server};
+use sockeye::{Cors, MessagePackParser, Recovery, Server};
 
-use crate::options::Options;
+use crate::options::{Options, PacketParser};
 use crate::reasons::Reasons;
 
 /// The name of this node, for handlers.
@@ -14,9 +13,6 @@ use crate::reasons::Reasons;
 pub(crate) struct NodeName(pub(crate) Arc<str>);
 
 pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
-    if options.parser.is_some() {
-        bail!("--parser: MessagePack is not there yet");
-    }
     let builder = Server::builder()
         .ping_interval(Duration::from_secs(1))
         .ping_timeout(Duration::from_secs(1))
@@ -25,7 +21,12 @@ pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
         .max_payload(100_000)
         .max_attachments(10)
         .recovery(Recovery::default().max_disconnection(Duration::from_secs(3)))
+        .cors(Cors::origin("http://app.example").credentials())
         .state(NodeName(options.name.as_str().into()))
         .state(Arc::new(Reasons::default()));
+    let builder = match options.parser {
+        Some(PacketParser::Msgpack) => builder.parser(MessagePackParser),
+        None => builder,
+    };
     Ok(builder.build()?)
 }

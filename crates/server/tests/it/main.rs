@@ -17,7 +17,8 @@ mod entrance; // Before any namespace is known.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
 mod old_clients; // Protocol 3.
-mod polling;
-mod recovery; // The same without WebSocket.
+mod parsers; // Other forms than the official text.
+mod polling; // The same without WebSocket.
+mod recovery; // Clients that come back.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

@@ -11,6 +11,8 @@ mod stopping; // The signals that end the process, and how it ends.
 mod this_socket; // Events about the socket itself.
 mod values; // Events that carry values, and their acknowledgements.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::routing::get;
 use clap::Parser;
@@ -31,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     announce(&format!("listening on http://{}", listener.local_addr()?));
     let app = Router::new().route("/healthz", get("ok")).layer(io.layer());
     tokio::select! {
-        served = axum::serve(listener, app) => served?,
+        served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()) => served?,
         () = stopped => {}
     }
     stopping::close(&io).await;

@@ -13,6 +13,7 @@ mod values; // Events that carry values, and their acknowledgements.
 
 use std::net::SocketAddr;
 
+use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
 use clap::Parser;
@@ -27,7 +28,9 @@ async fn main() -> anyhow::Result<()> {
     let io = settings::server(&options)?;
     namespaces::open(&io)?;
 
-    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let address = ("127.0.0.1", options.port);
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --port {}", options.port))?;
     // Before the address is told: who reads it may stop the server at once.
     let stopped = stopping::signal()?;
     announce(&format!("listening on http://{}", listener.local_addr()?));

@@ -55,6 +55,21 @@ fn a_session_moves_to_websocket() {
 }
 
 #[test]
+fn a_session_moves_from_scripts_to_websocket() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open_with(server, "EIO=3&j=0");
+        let connection = server.opened();
+        connection.send_binary(&[1, 2, 3, 4], Guarantee::Reliable);
+        polling.poll().check(200, r#"___eio[0]("10:b4AQIDBA==");"#);
+        let mut socket = probe(&polling);
+        socket.send("5");
+        socket.echo("over");
+        connection.send_binary(&[1, 2, 3, 4], Guarantee::Reliable);
+        socket.expect_binary(&[4, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
 fn a_poll_that_comes_during_the_probe_is_ended_too() {
     Server::each(&EngineConfig::default(), |server| {
         let polling = Polling::open(server);

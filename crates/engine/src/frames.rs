@@ -25,6 +25,8 @@ pub struct Frames {
 #[derive(Debug)]
 struct Form {
     text: Bytes,
+    /// How the binary messages are compressed: only where no text goes before them, for then they are no attachments.
+    binaries: Option<Deflate>,
     protocol_3: OnceLock<Bytes>,
     protocol_4: OnceLock<Bytes>,
 }
@@ -44,8 +46,11 @@ impl Frames {
         Self { plain: Form::new(Bytes::new()), compressed: OnceLock::new(), attachments: messages }
     }
 
-    /// How many bytes there are to compress.
+    /// How many bytes there are to compress in one message.
     pub(crate) fn compressible(&self) -> usize {
+        if self.plain.text.is_empty() {
+            return self.attachments.iter().map(Bytes::len).max().unwrap_or_default();
+        }
         self.plain.text.len()
     }
 
@@ -55,7 +60,8 @@ impl Frames {
             None => &self.plain,
             Some(deflate) => self.compressed.get_or_init(|| {
                 let plain = &self.plain.text;
-                Form::new(compressed(plain, deflate).unwrap_or_else(|| plain.clone()))
+                let text = compressed(plain, deflate).unwrap_or_else(|| plain.clone());
+                Form { binaries: plain.is_empty().then_some(deflate), ..Form::new(text) }
             }),
         };
         form.with(&self.attachments, protocol)
@@ -64,7 +70,7 @@ impl Frames {
 
 impl Form {
     fn new(text: Bytes) -> Self {
-        Self { text, protocol_3: OnceLock::new(), protocol_4: OnceLock::new() }
+        Self { text, binaries: None, protocol_3: OnceLock::new(), protocol_4: OnceLock::new() }
     }
 
     fn with(&self, attachments: &[Bytes], protocol: Protocol) -> &Bytes {
@@ -80,7 +86,12 @@ impl Form {
             let mut frames = Vec::with_capacity(self.text.len() + binary);
             frames.extend_from_slice(&self.text);
             for bytes in attachments {
+                let start = frames.len();
                 write_binary(&mut frames, protocol, bytes);
+                if let Some(compressed) = self.binaries.and_then(|deflate| compressed(&frames[start..], deflate)) {
+                    frames.truncate(start);
+                    frames.extend_from_slice(&compressed);
+                }
             }
             frames.into()
         })
@@ -146,6 +157,19 @@ mod tests {
         rand::fill(&mut noise);
         let frames = Frames::new(&noise, vec![]);
         assert_eq!(frames.encoded(Protocol::V4, deflate).as_ptr(), frames.encoded(Protocol::V4, None).as_ptr());
+    }
+
+    #[test]
+    fn bytes_without_a_text_are_no_attachments_and_compressed() {
+        let mut request = http::HeaderMap::new();
+        request.insert("sec-websocket-extensions", http::HeaderValue::from_static("permessage-deflate"));
+        let deflate = sockeye_websocket::deflate::negotiate(&request, sockeye_websocket::deflate::Config::default());
+        let frames = Frames::binary(vec![Bytes::from_static(b"\x01"), Bytes::from_static(&[7; 3000])]);
+        assert_eq!(frames.compressible(), 3000);
+        let compressed = frames.encoded(Protocol::V4, deflate);
+        assert!(compressed.starts_with(b"\x82\x01\x01\xc2") && compressed.len() < 40, "{compressed:?}");
+        assert_eq!(compressed.as_ptr(), frames.encoded(Protocol::V4, deflate).as_ptr());
+        assert_eq!(frames.encoded(Protocol::V4, None).len(), 3 + 3004);
     }
 
     #[test]

@@ -317,6 +317,19 @@ impl Connection {
         deliver_close(self, closed);
     }
 
+    /// Whether the session has ended on polling with something left to be fetched.
+    pub(crate) fn has_last_words(&self) -> bool {
+        let link = self.0.link.lock();
+        link.closed.is_some() && link.session.transport() == Transport::Polling && !link.outbox.is_empty()
+    }
+
+    /// Takes what was left to be fetched by polling from a session that has ended there, which is forgotten.
+    pub(crate) fn take_last_words(&self) -> Outbox {
+        let outbox = std::mem::take(&mut self.0.link.lock().outbox);
+        self.forget();
+        outbox
+    }
+
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
         self.0.engine.sessions.remove(&self.0.id);

@@ -25,6 +25,8 @@ pub struct Frames {
 #[derive(Debug)]
 struct Form {
     text: Bytes,
+    /// How the binary messages are compressed: only where no text goes before them, for then they are no attachments.
+    binaries: Option<Deflate>,
     wholes: [OnceLock<Bytes>; 4],
 }
 
@@ -51,8 +53,11 @@ impl Frames {
         Self { plain: Form::new(Bytes::new()), compressed: OnceLock::new(), attachments: messages }
     }
 
-    /// How many bytes there are to compress.
+    /// How many bytes there are to compress in one message.
     pub(crate) fn compressible(&self) -> usize {
+        if self.plain.text.is_empty() {
+            return self.attachments.iter().map(Bytes::len).max().unwrap_or_default();
+        }
         self.plain.text.len()
     }
 
@@ -62,7 +67,8 @@ impl Frames {
             None => &self.plain,
             Some(deflate) => self.compressed.get_or_init(|| {
                 let plain = &self.plain.text;
-                Form::new(compressed(plain, deflate).unwrap_or_else(|| plain.clone()))
+                let text = compressed(plain, deflate).unwrap_or_else(|| plain.clone());
+                Form { binaries: plain.is_empty().then_some(deflate), ..Form::new(text) }
             }),
         };
         form.with(&self.attachments, dialect)
@@ -71,7 +77,7 @@ impl Frames {
 
 impl Form {
     fn new(text: Bytes) -> Self {
-        Self { text, wholes: Default::default() }
+        Self { text, binaries: None, wholes: Default::default() }
     }
 
     fn with(&self, attachments: &[Bytes], dialect: Dialect) -> &Bytes {
@@ -90,7 +96,12 @@ impl Form {
             let mut frames = Vec::with_capacity(self.text.len() + binary);
             frames.extend_from_slice(&self.text);
             for bytes in attachments {
+                let start = frames.len();
                 write_binary(&mut frames, dialect, bytes);
+                if let Some(compressed) = self.binaries.and_then(|deflate| compressed(&frames[start..], deflate)) {
+                    frames.truncate(start);
+                    frames.extend_from_slice(&compressed);
+                }
             }
             frames.into()
         })
@@ -168,6 +179,19 @@ mod tests {
         rand::fill(&mut noise);
         let frames = Frames::new(&noise, vec![]);
         assert_eq!(frames.encoded(NEW, deflate).as_ptr(), frames.encoded(NEW, None).as_ptr());
+    }
+
+    #[test]
+    fn bytes_without_a_text_are_no_attachments_and_compressed() {
+        let mut request = http::HeaderMap::new();
+        request.insert("sec-websocket-extensions", http::HeaderValue::from_static("permessage-deflate"));
+        let deflate = sockeye_websocket::deflate::negotiate(&request, sockeye_websocket::deflate::Config::default());
+        let frames = Frames::binary(vec![Bytes::from_static(b"\x01"), Bytes::from_static(&[7; 3000])]);
+        assert_eq!(frames.compressible(), 3000);
+        let compressed = frames.encoded(NEW, deflate);
+        assert!(compressed.starts_with(b"\x82\x01\x01\xc2") && compressed.len() < 40, "{compressed:?}");
+        assert_eq!(compressed.as_ptr(), frames.encoded(NEW, deflate).as_ptr());
+        assert_eq!(frames.encoded(NEW, None).len(), 3 + 3004);
     }
 
     #[test]

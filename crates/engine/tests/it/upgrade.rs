@@ -286,6 +286,38 @@ fn a_probe_ends_with_its_session() {
 }
 
 #[test]
+fn last_words_reach_a_client_that_has_paused_polling() {
+    Server::each(&EngineConfig::default().close_timeout(ms(300)), |server| {
+        let end = |polling: &Polling| {
+            let connection = server.opened();
+            let socket = probe(polling);
+            say(&connection, "last words");
+            connection.close(Closed::forced(CloseCause::Application));
+            socket
+        };
+        let polling = Polling::open(server);
+        let mut socket = end(&polling);
+        socket.send("5");
+        socket.expect("4last words");
+        socket.expect_close(None);
+        assert_eq!(polling.poll().status, 400);
+
+        // Who polls all the same finds them there.
+        let polling = Polling::open(server);
+        let mut socket = end(&polling);
+        polling.expect("4last words");
+        socket.send("5");
+        socket.expect_close(None);
+
+        let polling = Polling::open(server);
+        let mut undecided = end(&polling);
+        undecided.expect_close(None);
+        polling.expect("4last words");
+        polling.expect("1");
+    });
+}
+
+#[test]
 fn a_poll_that_is_given_up_after_the_upgrade_harms_nobody() {
     Server::each(&EngineConfig::default(), |server| {
         let polling = Polling::open(server);

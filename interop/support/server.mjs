@@ -63,7 +63,7 @@ export class TestServer {
       const late = setTimeout(() => fail("did not say where it listens"), START_WITHIN);
       const read = (chunk) => {
         this.output += chunk;
-        const found = /http:\/\/[^\s]+:\d+/.exec(this.output);
+        const found = /https?:\/\/[^\s]+:\d+/.exec(this.output);
         if (found) {
           clearTimeout(late);
           resolve(found[0]);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use sockeye_engine::{
-    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, SessionId,
-    TrailingSlash, Transport, Upgrades,
+    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, PerMessageDeflate,
+    SessionId, TrailingSlash, Transport, Upgrades,
 };
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::Parser;
@@ -121,6 +121,20 @@ impl ServerBuilder {
         http_compression: HttpCompression
         /// Sets a cookie for load balancers with the first answer of a polling client. Default: none.
         cookie: Cookie
+        /// How long the TLS handshake of a connection may take with `listen_tls`. Default: 10 s.
+        tls_handshake_timeout: Duration
+        /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+        ///
+        /// It saves traffic and costs time; without it a broadcast is not even copied. [`compress`](crate::Broadcast::compress)
+        /// excepts single events.
+        ///
+        /// ```
+        /// use sockeye::{PerMessageDeflate, Server};
+        ///
+        /// let io = Server::builder().per_message_deflate(PerMessageDeflate::default()).build()?;
+        /// # Ok::<(), sockeye::ConfigError>(())
+        /// ```
+        per_message_deflate: PerMessageDeflate
     }
 
     /// The only origins whose pages may use the server, over WebSocket too. Default: all.

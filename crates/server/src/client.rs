@@ -220,8 +220,8 @@ impl Client {
     /// A client that may come back is told the secret by which it is known then.
     pub(crate) fn welcome(&self, socket: &Socket, pid: Option<&PrivateId>) {
         self.connection.expire_at(None);
-        let answer = (!self.is_old())
-            .then(|| ConnectAnswer { sid: socket.id().as_str().into(), pid: pid.map(|pid| pid.as_str().into()) });
+        let pid = pid.map(|pid| pid.as_str().into());
+        let answer = (!self.is_old()).then(|| ConnectAnswer { sid: socket.id().as_str().into(), pid });
         self.send_own(socket.namespace_name(), |draft| draft.welcome(answer.as_ref()));
     }
 

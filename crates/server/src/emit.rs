@@ -99,7 +99,7 @@ impl Broadcast {
 
     /// Whether it may be compressed; JavaScript's `socket.compress(false)` is this. Default: yes.
     ///
-    /// It is on a WebSocket for which permessage-deflate has been
+    /// It is on a WebSocket for which [`per_message_deflate`](crate::ServerBuilder::per_message_deflate) has been
     /// agreed on, and in answers to polls, if it is long enough. Say no for what has been compressed before.
     pub fn compress(mut self, compress: bool) -> Self {
         self.options.compression = compression(compress);
@@ -133,14 +133,9 @@ impl Broadcast {
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         if let Some(keeper) = self.namespace.keeper().filter(|_| self.options.guarantee == Guarantee::Reliable) {
             check_name(event)?;
-            let namespace = &self.namespace;
-            keeper.emit(
-                namespace,
-                self.selection.clone(),
-                |selection| namespace.targets(selection),
-                |draft| draft.event(None, event, &arguments),
-                self.options,
-            )?;
+            let (namespace, targets) = (&self.namespace, |selection: &Selection| self.namespace.targets(selection));
+            let write = |draft: &mut Draft<'_>| draft.event(None, event, &arguments);
+            keeper.emit(namespace, self.selection.clone(), targets, write, self.options)?;
             return Ok(());
         }
         let frames = self.encode(event, &arguments, None)?;

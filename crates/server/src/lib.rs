@@ -54,6 +54,8 @@ mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
+#[cfg(feature = "tls")]
+mod tls; // Listening with TLS.
 mod wire; // How packets travel.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
@@ -72,8 +74,11 @@ pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
+#[cfg(feature = "tls")]
+pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
     Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
-    Listener, PeerAddress, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport, Upgrades,
+    Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
+    Upgrades,
 };
 pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

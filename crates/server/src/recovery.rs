@@ -286,7 +286,7 @@ impl Keeper {
                 write(draft)?;
                 // Users' code has run; from here to the end of sending the log stands still.
                 let state = self.state.lock();
-                draft.add_argument(&state.log.next_text());
+                draft.add_text(&state.log.next_text());
                 held.set(Some(state));
                 Ok(())
             },

@@ -132,7 +132,7 @@ impl Draft<'_> {
     }
 
     /// Adds one more argument, a text without anything to escape, to the event that has been written.
-    pub(crate) fn add_argument(&mut self, text: &str) {
+    pub(crate) fn add_text(&mut self, text: &str) {
         self.text.pop();
         self.text.extend_from_slice(b",\"");
         self.text.extend_from_slice(text.as_bytes());
@@ -179,11 +179,11 @@ impl Written<'_> {
 
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
-        let (text, binaries) = match self {
+        let (text, attachments) = match self {
             Self::Text { text, attachments } => (text.len(), *attachments),
             Self::Parsed(encoded) => (encoded.as_text().map_or(0, str::len), encoded.binaries()),
         };
-        text + binaries.iter().map(Bytes::len).sum::<usize>()
+        text + attachments.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// Frames it, once for all who get it.

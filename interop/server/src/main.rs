@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
-use sockeye::{ConnectError, Data, Listener, MessagePackParser, Namespace, Server};
+use sockeye::{ConnectError, Data, Listener, MessagePackParser, Namespace, PerMessageDeflate, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +35,9 @@ struct Args {
     /// Serves by `io.serve`, one event loop per core, instead of as a layer of axum's.
     #[arg(long)]
     listen: bool,
+    /// Compresses WebSocket messages for clients that want it.
+    #[arg(long)]
+    deflate: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -45,7 +48,11 @@ enum PacketParser {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let settings = Server::builder()
+    let mut settings = Server::builder();
+    if args.deflate {
+        settings = settings.per_message_deflate(PerMessageDeflate::default());
+    }
+    let settings = settings
         .ping_interval(Duration::from_millis(args.ping_interval))
         .ping_timeout(Duration::from_millis(args.ping_timeout))
         .connect_timeout(Duration::from_millis(args.connect_timeout))

@@ -10,6 +10,7 @@ mod attachments; // Binary data.
 mod backpressure; // More than handlers can bear.
 mod client_files; // The browser bundles.
 mod closing; // The end of the server.
+mod compression; // permessage-deflate, and who does not want it.
 mod connect; // Into a namespace, or not.
 mod disconnect; // Why and how sockets end.
 mod entrance; // Before any namespace is known.

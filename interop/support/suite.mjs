@@ -11,9 +11,9 @@ export const WAYS = {
 };
 
 /** Registers the file's hooks. `connect(path, options)` makes a client that is closed after its test. */
-export function serve(io, { args } = {}) {
+export function serve(io, { name = "interop-server", args } = {}) {
   const suite = { server: undefined, clients: [] };
-  before(async () => { suite.server = await TestServer.start("interop-server", { args }); });
+  before(async () => { suite.server = await TestServer.start(name, { args }); });
   after(async () => { await suite.server?.stop(); });
   afterEach(() => {
     for (const client of suite.clients.splice(0)) client.disconnect();

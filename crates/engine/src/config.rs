@@ -7,6 +7,7 @@ use sockeye_protocol::engine::{Protocol, Timing, Transport};
 use crate::compression::HttpCompression;
 use crate::cookie::Cookie;
 use crate::cors::Cors;
+use crate::deflate::PerMessageDeflate;
 use crate::hooks::Hooks;
 use crate::origins::AllowedOrigins;
 
@@ -28,6 +29,10 @@ pub struct EngineConfig {
     pub(crate) cookie: Option<Cookie>,
     pub(crate) hooks: Hooks,
     pub(crate) http_compression: HttpCompression,
+    /// Of use only with the feature `tls`.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "a feature may not change what can be set"))]
+    pub(crate) tls_handshake_timeout: Duration,
+    pub(crate) per_message_deflate: Option<PerMessageDeflate>,
 }
 
 /// What one connection may have waiting to be sent.
@@ -60,6 +65,12 @@ pub enum ConfigError {
     /// No transport is left.
     #[error("`transports` is empty: expected polling, websocket or both")]
     NoTransport,
+    /// No level of compression.
+    #[error("`per_message_deflate` has the level {found}: expected 1 (fast) to 9 (small)")]
+    DeflateLevel {
+        /// The level given.
+        found: u8,
+    },
     /// The marks of the outbox are in the wrong order.
     #[error("`outbox_limit` ({hard} bytes) is below `outbox_mark` ({soft} bytes): expected at least as much")]
     OutboxMarks {
@@ -133,6 +144,8 @@ impl Default for EngineConfig {
             cookie: None,
             hooks: Hooks::default(),
             http_compression: HttpCompression::default(),
+            tls_handshake_timeout: Duration::from_secs(10),
+            per_message_deflate: None,
         }
     }
 }
@@ -298,6 +311,22 @@ impl EngineConfig {
         self
     }
 
+    /// How long the TLS handshake of a connection may take, where the engine
+    #[cfg_attr(feature = "tls", doc = "[listens with TLS](crate::Engine::listen_tls). Default: 10 s.")]
+    #[cfg_attr(not(feature = "tls"), doc = "listens with TLS, which takes the feature `tls`. Default: 10 s.")]
+    #[must_use]
+    pub fn tls_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.tls_handshake_timeout = timeout;
+        self
+    }
+
+    /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+    #[must_use]
+    pub fn per_message_deflate(mut self, deflate: PerMessageDeflate) -> Self {
+        self.per_message_deflate = Some(deflate);
+        self
+    }
+
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
@@ -309,6 +338,7 @@ impl EngineConfig {
             ("ping_timeout", self.timing.ping_timeout),
             ("upgrade_timeout", self.timing.upgrade_timeout),
             ("head_timeout", self.head_timeout),
+            ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
         if let Some((setting, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
             return Err(ConfigError::Zero { setting });
@@ -319,6 +349,7 @@ impl EngineConfig {
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
         }
+        self.per_message_deflate.map_or(Ok(()), PerMessageDeflate::check)?;
         let OutboxLimits { soft, hard, .. } = self.outbox;
         if hard < soft {
             return Err(ConfigError::OutboxMarks { soft, hard });
@@ -388,6 +419,8 @@ mod tests {
         assert!(error(EngineConfig::default().ping_interval(Duration::ZERO)).starts_with("`ping_interval` is zero"));
         assert!(error(EngineConfig::default().max_payload(0)).starts_with("`max_payload` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
+        let deflate = PerMessageDeflate::default().level(10);
+        assert!(error(EngineConfig::default().per_message_deflate(deflate)).contains("has the level 10: expected 1"));
         assert!(error(EngineConfig::default().outbox_limit(1)).starts_with("`outbox_limit` (1 bytes)"));
         let nobody = EngineConfig::default().allowed_origins([""; 0]);
         assert!(error(nobody).starts_with("`allowed_origins` names no origin"));

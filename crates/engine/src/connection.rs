@@ -10,18 +10,20 @@ use parking_lot::Mutex;
 use sockeye_protocol::engine::{
     CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport, UpgradeRefused,
 };
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Opcode, frame, header};
 use tokio_util::sync::CancellationToken;
 
 use crate::close::{CloseCause, Closed};
 use crate::config::EngineConfig;
+use crate::deflate::compress;
 use crate::engine::Shared as EngineShared;
 use crate::frames::{Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
 use crate::outbox::Outbox;
-use crate::sending::SendOptions;
+use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
 
 /// How long a session that was closed between two polls waits for the next one, to tell the client.
@@ -84,7 +86,7 @@ impl Connection {
 
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
-        self.0.link.lock().takes(crate::sending::Guarantee::Reliable)
+        self.0.link.lock().takes(Guarantee::Reliable)
     }
 
     /// What the client told with its first request.
@@ -129,8 +131,9 @@ impl Connection {
 
     /// Sends what other connections are sent too. Nothing happens on a connection that has ended.
     pub fn send(&self, frames: &Frames, options: impl Into<SendOptions>) {
-        let encoded = frames.encoded(self.0.protocol);
-        self.queue(options.into(), |outbox| outbox.push_shared(encoded));
+        let options = options.into();
+        let encoded = frames.encoded(self.0.protocol, self.deflate(frames.compressible(), options));
+        self.queue(options, |outbox| outbox.push_shared(encoded));
     }
 
     /// Sends text, and the binary messages that belong to it directly behind, to this connection alone.
@@ -139,7 +142,8 @@ impl Connection {
     pub fn send_text(&self, text: &[u8], attachments: &[Bytes], options: impl Into<SendOptions>) {
         const GATHER_BELOW: usize = 4096;
         let options = options.into();
-        if attachments.is_empty() && text.len() < GATHER_BELOW {
+        let deflate = self.deflate(text.len() + 1, options);
+        if attachments.is_empty() && deflate.is_none() && text.len() < GATHER_BELOW {
             let header = header(Opcode::Text, text.len() + 1);
             self.queue(options, |outbox| outbox.push_copied(&[&header, b"4", text]));
             return;
@@ -147,6 +151,9 @@ impl Connection {
         let binary: usize = attachments.iter().map(|bytes| bytes.len() + 11).sum();
         let mut frames = Vec::with_capacity(text.len() + 11 + binary);
         write_text(&mut frames, text);
+        if let Some(deflate) = deflate {
+            compress(&mut frames, deflate);
+        }
         for bytes in attachments {
             write_binary(&mut frames, self.0.protocol, bytes);
         }
@@ -155,9 +162,26 @@ impl Connection {
 
     /// Sends one binary message to this connection alone. Nothing happens on a connection that has ended.
     pub fn send_binary(&self, bytes: &[u8], options: impl Into<SendOptions>) {
+        let options = options.into();
         let mut frame = Vec::with_capacity(bytes.len() + 11);
         write_binary(&mut frame, self.0.protocol, bytes);
-        self.queue(options.into(), |outbox| outbox.push_owned(frame.into()));
+        if let Some(deflate) = self.deflate(bytes.len(), options) {
+            compress(&mut frame, deflate);
+        }
+        self.queue(options, |outbox| outbox.push_owned(frame.into()));
+    }
+
+    /// How to compress a message of this length; `None` if it is to be sent as it is.
+    ///
+    /// It is found out before the message is queued, since compressing takes longer than the lock may be held. What holds
+    /// now will hold then: a session that is on a WebSocket does not leave it.
+    fn deflate(&self, len: usize, options: SendOptions) -> Option<Deflate> {
+        let settings = self.config().per_message_deflate?;
+        if options.compression == Compression::Never || !settings.pays_for(len) {
+            return None;
+        }
+        let link = self.0.link.lock();
+        link.deflate.filter(|_| link.takes(options.guarantee))
     }
 
     fn queue(&self, options: SendOptions, push: impl FnOnce(&mut Outbox)) {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction};
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Input, Message, Opcode, ProtocolError, close_frame, frame};
 
 use crate::close::{CloseCause, Closed};
@@ -16,6 +17,7 @@ use crate::connection::Connection;
 use crate::inbox::Delivery;
 use crate::io::{Reader, Writer};
 use crate::outbox::Outbox;
+use crate::upgrade::Socket;
 use crate::worker::now;
 
 /// How much one read takes at most.
@@ -73,6 +75,7 @@ enum Phase {
 /// What a transport that is probing has of its own.
 struct Probe {
     writer: Writer,
+    deflate: Option<Deflate>,
     outbox: Outbox,
     attempt: u32,
 }
@@ -92,15 +95,9 @@ impl Driver {
     }
 
     /// A transport that wants to take over a session that is on polling.
-    pub(crate) fn probing(
-        connection: Connection,
-        attempt: u32,
-        io: (Reader, Writer),
-        decoder: Decoder,
-        first: Bytes,
-    ) -> Self {
-        let (reader, writer) = io;
-        let phase = Phase::Probing(Box::new(Probe { writer, outbox: Outbox::default(), attempt }));
+    pub(crate) fn probing(connection: Connection, attempt: u32, socket: Socket, decoder: Decoder) -> Self {
+        let Socket { io: (reader, writer), first, deflate, .. } = socket;
+        let phase = Phase::Probing(Box::new(Probe { writer, deflate, outbox: Outbox::default(), attempt }));
         Self { connection, reader: Some(reader), decoder, phase }.begin(first)
     }
 
@@ -295,6 +292,7 @@ impl Driver {
         let Phase::Probing(mut probe) = std::mem::replace(&mut self.phase, Phase::Active) else { return };
         let mut link = self.connection.link().lock();
         link.writer = Some(probe.writer);
+        link.deflate = probe.deflate;
         link.prober = None;
         // A well-behaved client has none; others get their answer.
         let poll = link.poll.release();

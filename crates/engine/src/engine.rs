@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sockeye_protocol::engine::{
     BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -231,8 +232,9 @@ impl Engine {
         }
     }
 
-    fn decoder(&self) -> Decoder {
-        Decoder::new(Role::Server, Limits::default().max_message(self.0.config.max_payload))
+    fn decoder(&self, deflate: Option<Deflate>) -> Decoder {
+        let limits = Limits::default().max_message(self.0.config.max_payload);
+        Decoder::new(Role::Server, limits).with_deflate(deflate)
     }
 
     /// A session that begins on WebSocket.
@@ -248,15 +250,17 @@ impl Engine {
         {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
+            link.deflate = socket.deflate;
             link.outbox.push_owned(frame(Opcode::Text, &open));
         }
         self.accept(&connection);
-        self.drive(Driver::active(connection, reader, self.decoder(), socket.first));
+        self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
     }
 
     /// A transport that wants to take over a session.
     pub(crate) fn start_probe(&self, connection: Connection, attempt: u32, socket: Socket) {
-        self.drive(Driver::probing(connection, attempt, socket.io, self.decoder(), socket.first));
+        let decoder = self.decoder(socket.deflate);
+        self.drive(Driver::probing(connection, attempt, socket, decoder));
     }
 
     /// Runs the task of a WebSocket. It ends with its connection, so it needs no abort.

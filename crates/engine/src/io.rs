@@ -35,8 +35,8 @@ pub(crate) fn split_tcp(stream: TcpStream) -> (Reader, Writer) {
 }
 
 /// Takes any other stream apart.
-pub(crate) fn split_stream(stream: impl Stream + 'static) -> (Reader, Writer) {
-    let (reader, writer) = tokio::io::split(Box::new(stream) as Box<dyn Stream>);
+pub(crate) fn split_stream(stream: Box<dyn Stream>) -> (Reader, Writer) {
+    let (reader, writer) = tokio::io::split(stream);
     (Reader::Stream(reader), Writer::Stream(writer))
 }
 
@@ -44,10 +44,15 @@ impl Reader {
     /// Reads into `buffer`; zero bytes mean the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        ready!(match self {
+        let read = ready!(match self {
             Self::Tcp(reader) => Pin::new(reader).poll_read(cx, &mut buffer),
             Self::Stream(reader) => Pin::new(reader).poll_read(cx, &mut buffer),
-        })?;
+        });
+        match read {
+            // Many leave TLS without taking leave of it. What was cut off is seen by the frames.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            read => read?,
+        }
         Poll::Ready(Ok(buffer.filled().len()))
     }
 }

@@ -61,6 +61,7 @@ mod config; // What can be set.
 mod connection; // The handle to a connection.
 mod cookie; // The cookie for load balancers.
 mod cors; // Who may read our answers.
+mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
@@ -78,6 +79,8 @@ mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
+#[cfg(feature = "tls")]
+mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.
 mod worker; // Writes and deadlines of one event loop.
 
@@ -88,11 +91,14 @@ pub use config::{Clients, ConfigError, EngineConfig, TrailingSlash, Upgrades};
 pub use connection::Connection;
 pub use cookie::{Cookie, SameSite};
 pub use cors::Cors;
+pub use deflate::PerMessageDeflate;
 pub use engine::{Drain, Engine};
 pub use frames::Frames;
 pub use handshake::{Handshake, PeerAddress, Secure};
 pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};
 pub use sockeye_protocol::engine::{CloseReason, InvalidSessionId, Message, Protocol, SessionId, Transport};

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use sockeye_protocol::engine::{Session, Transport};
+use sockeye_websocket::deflate::Deflate;
 
 use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
@@ -19,6 +20,8 @@ pub(crate) struct Link {
     pub(crate) outbox: Outbox,
     /// The sending half of the WebSocket, once the session is on one.
     pub(crate) writer: Option<Writer>,
+    /// How messages are compressed on it, if that has been agreed on.
+    pub(crate) deflate: Option<Deflate>,
     pub(crate) poll: PendingPoll,
     pub(crate) posting: bool,
     /// Wakes the request that posts, which waits for its body, for reading to go on, or for the end.
@@ -83,6 +86,7 @@ impl Link {
             session,
             outbox: Outbox::default(),
             writer: None,
+            deflate: None,
             poll: PendingPoll::None,
             posting: false,
             poster: None,

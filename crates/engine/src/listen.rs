@@ -11,11 +11,12 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -69,12 +70,29 @@ impl Engine {
         F: Future<Output = Response<B>> + Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        self.listen_at(listener, threads, Plain, answer).await
+    }
+
+    pub(crate) async fn listen_at<E, A, F, B>(
+        &self,
+        listener: Listener,
+        threads: NonZeroUsize,
+        entrance: E,
+        answer: A,
+    ) -> io::Result<()>
+    where
+        E: Entrance,
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let stop = self.stop_listening().child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
         let mut running: Vec<oneshot::Receiver<io::Result<()>>> = Vec::new();
         for number in 0..threads.get() {
             let listener = listener.0.try_clone()?;
-            let event_loop = EventLoop { engine: self.clone(), stop: stop.clone(), answer: answer.clone() };
+            let (engine, stop) = (self.clone(), stop.clone());
+            let event_loop = EventLoop { engine, stop, entrance: entrance.clone(), answer: answer.clone() };
             let (end, ended) = oneshot::channel();
             let thread = thread::Builder::new().name(format!("sockeye-{number}"));
             // Told by a channel, not joined: a program that ends without closing the engine does not wait for its threads.
@@ -90,15 +108,51 @@ impl Engine {
     }
 }
 
+/// What a connection passes before HTTP begins on it.
+pub(crate) trait Entrance: Clone + Send + Sync + 'static {
+    /// What HTTP is spoken over; [`take_apart`](crate::upgrade::take_apart) has to know it.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// Held by a connection that is entering.
+    type Pass: Send;
+
+    /// Waits until another connection may enter.
+    fn pass(&self) -> impl Future<Output = Self::Pass>;
+
+    /// Lets a connection in. It needs a defined end whatever the peer does.
+    fn enter(&self, stream: TcpStream, pass: Self::Pass) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Adds to a request what is known of its connection.
+    fn mark(request: &mut Extensions);
+}
+
+/// HTTP begins at once.
 #[derive(Clone)]
-struct EventLoop<A> {
+struct Plain;
+
+impl Entrance for Plain {
+    type Stream = TcpStream;
+    type Pass = ();
+
+    async fn pass(&self) {}
+
+    async fn enter(&self, stream: TcpStream, (): ()) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
+
+    fn mark(_: &mut Extensions) {}
+}
+
+#[derive(Clone)]
+struct EventLoop<E, A> {
     engine: Engine,
     stop: CancellationToken,
+    entrance: E,
     answer: A,
 }
 
-impl<A, F, B> EventLoop<A>
+impl<E, A, F, B> EventLoop<E, A>
 where
+    E: Entrance,
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -121,8 +175,9 @@ where
 
     async fn accept(&self, listener: &tokio::net::TcpListener) {
         loop {
+            let pass = self.entrance.pass().await;
             match listener.accept().await {
-                Ok((stream, peer)) => self.engine.spawn(self.clone().serve(stream, peer)),
+                Ok((stream, peer)) => self.engine.spawn(self.clone().receive(stream, peer, pass)),
                 Err(error) => {
                     tracing::warn!(%error, "can't accept connections at the moment");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -131,14 +186,25 @@ where
         }
     }
 
-    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+    async fn receive(self, stream: TcpStream, peer: SocketAddr, pass: E::Pass) {
         let _ = stream.set_nodelay(true);
-        let Self { engine, stop, answer } = self;
+        let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
+        match entered {
+            // Boxed, or every connection would hold room for the larger of the two.
+            Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
+            Some(Err(error)) => tracing::debug!(%peer, %error, "connection refused"),
+            None => {}
+        }
+    }
+
+    async fn serve(self, stream: E::Stream, peer: SocketAddr) {
+        let Self { engine, stop, answer, .. } = self;
         let has_asked = Arc::new(AtomicBool::new(false));
         let asks = has_asked.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddress(peer));
+            E::mark(request.extensions_mut());
             let response = answer(request);
             async move { Ok::<_, std::convert::Infallible>(response.await) }
         });

@@ -62,6 +62,12 @@ impl Future for PollRequest {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let connection = self.connection.clone();
         let mut link = connection.link().lock();
+        if link.session.transport() != Transport::Polling {
+            // What waits is the WebSocket's, whose frames may be compressed.
+            link.poll = PendingPoll::None;
+            drop(link);
+            return self.answer_with(Packet::Noop);
+        }
         if let Some(closed) = link.closed {
             let by_peer = closed == Closed::by_peer();
             let waiting = closed.is_orderly() && !by_peer && !link.outbox.is_empty();
@@ -75,15 +81,14 @@ impl Future for PollRequest {
             connection.forget();
             return self.answer_with(if by_peer { Packet::Noop } else { Packet::Close });
         }
-        let upgraded = link.session.transport() != Transport::Polling;
-        if !link.outbox.is_empty() && !upgraded {
+        if !link.outbox.is_empty() {
             link.poll = PendingPoll::None;
             let taken = link.outbox.take();
             link.note_progress(true, &connection.config().outbox);
             drop(link);
             return self.answer(&taken);
         }
-        if upgraded || matches!(link.poll, PendingPoll::Release(_)) {
+        if matches!(link.poll, PendingPoll::Release(_)) {
             link.poll = PendingPoll::None;
             drop(link);
             return self.answer_with(Packet::Noop);

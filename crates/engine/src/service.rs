@@ -7,6 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use sockeye_protocol::engine::{
     BadRequest, Intent, Query, Refusal, RequestHead, SessionId, Transport, VerifySettings, verify, verify_protocol,
 };
+use sockeye_websocket::deflate::Deflate;
 
 use crate::answer::{Answer, Form, empty};
 use crate::body::Body;
@@ -179,32 +180,37 @@ impl Engine {
     }
 
     async fn open_websocket(&self, asked: &Asked, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
-        let response = match upgrade::answer(&asked.head.headers) {
+        let mut response = match upgrade::answer(&asked.head.headers) {
             Ok(response) => response,
             Err(response) => return Ok(response),
         };
+        let deflate = self.agree_on_deflate(&asked.head, &mut response);
         let opening = self.opening(asked).await?;
         let engine = self.clone();
         self.spawn(async move {
             if let Ok(upgraded) = on_upgrade.await {
-                engine.start_websocket(opening, upgrade::take_apart(upgraded));
+                engine.start_websocket(opening, upgrade::take_apart(upgraded).with_deflate(deflate));
             }
         });
         Ok(response)
     }
 
     fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
-        let response = match upgrade::answer(&head.headers) {
+        let mut response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
             Err(response) => return Ok(response),
         };
+        let deflate = self.agree_on_deflate(head, &mut response);
         let connection = self.sessions().get(sid).ok_or(Refusal::UnknownSession)?;
         match connection.begin_upgrade() {
             Ok(attempt) => {
                 let engine = self.clone();
                 self.spawn(async move {
                     match on_upgrade.await {
-                        Ok(upgraded) => engine.start_probe(connection, attempt, upgrade::take_apart(upgraded)),
+                        Ok(upgraded) => {
+                            let socket = upgrade::take_apart(upgraded).with_deflate(deflate);
+                            engine.start_probe(connection, attempt, socket);
+                        }
                         Err(_) => connection.upgrade_failed(attempt),
                     }
                 });
@@ -215,6 +221,11 @@ impl Engine {
                 Ok(self.accept_and_close(head, on_upgrade))
             }
         }
+    }
+
+    /// Settles on how the messages of a WebSocket are compressed, if they are, and says so in the answer.
+    fn agree_on_deflate(&self, head: &Parts, response: &mut Response<Body>) -> Option<Deflate> {
+        self.config().per_message_deflate?.agree(&head.headers, response)
     }
 
     /// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.

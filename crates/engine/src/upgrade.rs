@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::handshake;
 use tokio::net::TcpStream;
 
 use crate::body::Body;
-use crate::io::{Reader, Writer, split_stream, split_tcp};
+use crate::io::{Reader, Stream, Writer, split_stream, split_tcp};
 use crate::patience::Patient;
 
 /// A byte stream taken from the HTTP server.
@@ -19,6 +20,15 @@ pub(crate) struct Socket {
     /// What the client sent right behind its request.
     pub(crate) first: Bytes,
     pub(crate) address: Option<SocketAddr>,
+    /// How messages are compressed on it, if that has been agreed on.
+    pub(crate) deflate: Option<Deflate>,
+}
+
+impl Socket {
+    pub(crate) fn with_deflate(mut self, deflate: Option<Deflate>) -> Self {
+        self.deflate = deflate;
+        self
+    }
 }
 
 /// The answer that turns the connection into a WebSocket.
@@ -53,8 +63,12 @@ pub(crate) fn refused(message: &str) -> Response<Body> {
 ///
 /// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
 pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
-    let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
         Ok(parts) => return plain(parts.io.into_inner().into_stream(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<Box<dyn Stream>>>>() {
+        Ok(parts) => return other(parts.io.into_inner().into_stream(), parts.read_buf),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -63,7 +77,7 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     };
     match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
-        Err(upgraded) => Socket { io: split_stream(TokioIo::new(upgraded)), first: Bytes::new(), address: None },
+        Err(upgraded) => other(Box::new(TokioIo::new(upgraded)), Bytes::new()),
     }
 }
 
@@ -71,5 +85,10 @@ fn plain(stream: TcpStream, first: Bytes) -> Socket {
     // Frames are whole messages; waiting for more of them would only delay them.
     let _ = stream.set_nodelay(true);
     let address = stream.peer_addr().ok();
-    Socket { io: split_tcp(stream), first, address }
+    Socket { io: split_tcp(stream), first, address, deflate: None }
+}
+
+/// TLS, or what only the HTTP server knows. Whoever accepted the connection knows the address.
+fn other(stream: Box<dyn Stream>, first: Bytes) -> Socket {
+    Socket { io: split_stream(stream), first, address: None, deflate: None }
 }

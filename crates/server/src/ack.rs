@@ -10,13 +10,14 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use sockeye_engine::Guarantee;
-use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArguments, encode_ack};
+use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArguments};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::emit::EmitError;
 use crate::handler::AckTicket;
 use crate::socket::Socket;
+use crate::wire::Written;
 
 /// How long an answer is waited for if nothing else is said.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,12 +51,8 @@ impl Ack {
     pub fn send(self, arguments: impl ToArguments) -> Result<(), EmitError> {
         let Some(ticket) = self.ticket.filter(AckTicket::redeem) else { return Ok(()) };
         let socket = &self.socket;
-        socket.wire().write(
-            |out, attachments, limits| {
-                encode_ack(out, socket.namespace_name(), ticket.id, &arguments, attachments, limits)
-            },
-            |packet| packet.send(socket.connection(), Guarantee::Reliable),
-        )?;
+        let send = |packet: Written<'_>| packet.send(socket.connection(), Guarantee::Reliable);
+        socket.wire().write(socket.namespace_name(), |draft| draft.ack(ticket.id, &arguments), send)?;
         Ok(())
     }
 }

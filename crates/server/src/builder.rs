@@ -3,18 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use sockeye_engine::{
-    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, SessionId,
-    TrailingSlash, Transport, Upgrades,
+    Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, PerMessageDeflate,
+    SessionId, TrailingSlash, Transport, Upgrades,
 };
 use sockeye_protocol::Limits;
+use sockeye_protocol::socket::Parser;
 
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
+use crate::namespaces::EmptyNamespaces;
 use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
@@ -25,10 +28,12 @@ pub struct ServerBuilder {
     engine: EngineConfig,
     path: String,
     limits: Limits,
+    parser: Option<Arc<dyn Parser>>,
     serve_client: ServeClient,
     threads: NonZeroUsize,
     connect_timeout: Duration,
     max_namespaces: usize,
+    empty_namespaces: EmptyNamespaces,
     max_rooms: usize,
     max_pending_acks: usize,
     max_suspended: usize,
@@ -43,10 +48,12 @@ impl Default for ServerBuilder {
             engine: EngineConfig::default(),
             path: "/socket.io".to_owned(),
             limits: Limits::default(),
+            parser: None,
             serve_client: ServeClient::Yes,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             connect_timeout: Duration::from_secs(45),
             max_namespaces: 64,
+            empty_namespaces: EmptyNamespaces::Removed,
             max_rooms: 1024,
             max_pending_acks: 4096,
             max_suspended: 256,
@@ -117,6 +124,20 @@ impl ServerBuilder {
         http_compression: HttpCompression
         /// Sets a cookie for load balancers with the first answer of a polling client. Default: none.
         cookie: Cookie
+        /// How long the TLS handshake of a connection may take with `listen_tls`. Default: 10 s.
+        tls_handshake_timeout: Duration
+        /// Compresses WebSocket messages for clients that want it. Default: off, as in Node.
+        ///
+        /// It saves traffic and costs time; without it a broadcast is not even copied. [`compress`](crate::Broadcast::compress)
+        /// excepts single events.
+        ///
+        /// ```
+        /// use sockeye::{PerMessageDeflate, Server};
+        ///
+        /// let io = Server::builder().per_message_deflate(PerMessageDeflate::default()).build()?;
+        /// # Ok::<(), sockeye::ConfigError>(())
+        /// ```
+        per_message_deflate: PerMessageDeflate
     }
 
     /// The only origins whose pages may use the server, over WebSocket too. Default: all.
@@ -206,8 +227,24 @@ impl ServerBuilder {
     }
 
     /// The most attachments that one packet may have, in either direction. Default: 10, the most that JavaScript takes.
+    ///
+    /// It is a bound of the official text; another [`parser`](Self::parser) has its own.
     pub fn max_attachments(mut self, count: usize) -> Self {
         self.limits = self.limits.with_max_attachments(count);
+        self
+    }
+
+    /// How packets are written and read. Default: the official text, which clients use unless told otherwise.
+    ///
+    /// Handlers and what they get are the same whatever the parser; clients have to use its counterpart.
+    ///
+    /// ```
+    /// // const socket = io({ parser: require("socket.io-msgpack-parser") });
+    /// let io = sockeye::Server::builder().parser(sockeye::MessagePackParser).build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn parser(mut self, parser: impl Parser) -> Self {
+        self.parser = Some(Arc::new(parser));
         self
     }
 
@@ -226,6 +263,13 @@ impl ServerBuilder {
     /// The most namespaces that one connection may join. Default: 64; beyond it the client gets a `connect_error`.
     pub fn max_namespaces(mut self, count: usize) -> Self {
         self.max_namespaces = count;
+        self
+    }
+
+    /// What becomes of a namespace that was [made for a client](Server::of_pattern), once nobody is in it any more.
+    /// Default: it is removed; Node's server keeps it unless told otherwise.
+    pub fn empty_namespaces(mut self, fate: EmptyNamespaces) -> Self {
+        self.empty_namespaces = fate;
         self
     }
 
@@ -286,9 +330,10 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, ConfigError> {
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits),
+            wire: Wire::new(self.limits, self.parser),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
+            empty_namespaces: self.empty_namespaces,
             max_rooms: self.max_rooms,
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,

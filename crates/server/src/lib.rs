@@ -34,6 +34,7 @@ struct ReadMe;
 
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
@@ -43,17 +44,25 @@ mod data; // Values by name that belong to a socket.
 mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
+mod event_middleware; // What events pass before their handlers.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
+mod holds; // Who needs a namespace.
+mod listeners; // What a program listens to.
 mod namespace; // A namespace.
+mod namespaces; // All of them.
+mod outgoing; // What is emitted, for those who listen.
+mod parent; // Namespaces made on demand.
 mod peer; // The address of the peer.
 mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
 mod socket; // One client in one namespace.
-mod wire; // How packets are written.
+#[cfg(feature = "tls")]
+mod tls; // Listening with TLS.
+mod wire; // How packets travel.
 
 pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
@@ -64,15 +73,22 @@ pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
 pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
+pub use handlers::Registration;
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use namespaces::EmptyNamespaces;
+pub use outgoing::Outgoing;
+pub use parent::{Approval, InvalidPattern};
 pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
+#[cfg(feature = "tls")]
+pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
     Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
-    Listener, PeerAddress, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport, Upgrades,
+    Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
+    Upgrades,
 };
-pub use sockeye_protocol::socket::{ToArguments, Value};
+pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Deserialize;
-use sockeye::{ConnectError, Data, Listener, Namespace, Server};
+use sockeye::{ConnectError, Data, Listener, MessagePackParser, Namespace, PerMessageDeflate, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,21 +29,39 @@ struct Args {
     connect_timeout: u64,
     #[arg(long, default_value_t = 10_000)]
     upgrade_timeout: u64,
+    /// How packets are written: `socket.io-msgpack-parser`'s way instead of as text.
+    #[arg(long, value_enum)]
+    parser: Option<PacketParser>,
     /// Serves by `io.serve`, one event loop per core, instead of as a layer of axum's.
     #[arg(long)]
     listen: bool,
+    /// Compresses WebSocket messages for clients that want it.
+    #[arg(long)]
+    deflate: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PacketParser {
+    Msgpack,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let io = Server::builder()
+    let mut settings = Server::builder();
+    if args.deflate {
+        settings = settings.per_message_deflate(PerMessageDeflate::default());
+    }
+    let settings = settings
         .ping_interval(Duration::from_millis(args.ping_interval))
         .ping_timeout(Duration::from_millis(args.ping_timeout))
         .connect_timeout(Duration::from_millis(args.connect_timeout))
         .upgrade_timeout(Duration::from_millis(args.upgrade_timeout))
-        .state(Arc::new(Reasons::default()))
-        .build()?;
+        .state(Arc::new(Reasons::default()));
+    let io = match args.parser {
+        Some(PacketParser::Msgpack) => settings.parser(MessagePackParser).build()?,
+        None => settings.build()?,
+    };
     for namespace in [io.of("/"), guarded(io.of("/admin")), io.of("/other")] {
         events::register(&namespace);
     }

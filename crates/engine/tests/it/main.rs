@@ -6,6 +6,7 @@ mod admission;
 mod bounds;
 mod closing;
 mod compression;
+mod deflate;
 mod handshake;
 mod headers;
 mod heartbeat;
@@ -14,5 +15,7 @@ mod jsonp;
 mod polling;
 mod refusals;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod websocket;

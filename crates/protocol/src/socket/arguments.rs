@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::{de::StrRead, value::Value as Json};
 
-use super::{DecodeError, RawArguments, Value, event::invalid_json, packet::trim_json};
+use super::{DecodeError, RawArguments, Value, event::invalid_json, packet::trim_json, spread::ALL_ARGUMENTS};
 
 /// The arguments of an event or an answer, as they came: JSON that nobody has looked into, and the attachments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,7 +58,8 @@ impl<'a> Arguments<'a> {
 
     /// Reads the arguments into an owned type, and checks the JSON to its end.
     ///
-    /// A tuple, an array or a tuple struct takes the arguments one by one; `()` takes none; all else the first one.
+    /// A tuple, an array or a tuple struct takes the arguments one by one, [`Spread`](super::Spread) all of them, `()`
+    /// none; all else takes the first one.
     /// Arguments too many are passed over, missing ones are `null`, so that they fit an `Option` at the end.
     ///
     /// Attachments stand where their placeholders do, at any depth, in flattened and untagged types as well.
@@ -291,6 +292,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, serde_json::Error> {
         match self {
+            reader if name == ALL_ARGUMENTS => visitor.visit_seq(reader),
             // So `serde_json::value::RawValue` asks its own parser for the text of a value.
             Reader::Json(json) if name.starts_with("$serde_json::") && !json.is_empty() => {
                 Reader::read_json(json, |parser| parser.deserialize_newtype_struct(name, visitor))

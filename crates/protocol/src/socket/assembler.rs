@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::{Arguments, DecodeError, Event, Packet, PacketType, decode, split_event};
+use super::{Arguments, DecodeError, Event, Packet, PacketType, decode, packet::check_payload, split_event};
 use crate::Limits;
 
 /// Joins packets with their attachments, which follow as binary messages of the same connection.
@@ -46,7 +46,7 @@ impl Assembler {
         if packet.attachments == 0 {
             return Ok(Some(packet));
         }
-        self.pending = Some(Box::new(Pending { expected: packet.attachments, packet: Assembled::new(&packet) }));
+        self.pending = Some(Box::new(Pending { expected: packet.attachments, packet: Assembled::awaiting(&packet) }));
         Ok(None)
     }
 
@@ -87,7 +87,18 @@ pub struct Assembled {
 }
 
 impl Assembled {
-    fn new(packet: &Packet<'_>) -> Self {
+    /// A packet that a [`Parser`](super::Parser) of one's own has read, with all its attachments.
+    ///
+    /// # Errors
+    /// [`DecodeError::InvalidPayload`] if the payload is not of the kind that the type allows: it begins and ends as an
+    /// array, an object or a string does. Whether it is JSON in between is found out when it is used.
+    pub fn new(packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+        let payload = check_payload(packet.kind, packet.payload)?;
+        Ok(Self { attachments, ..Self::awaiting(&Packet { attachments: 0, payload, ..*packet }) })
+    }
+
+    /// A packet whose attachments are still to come.
+    fn awaiting(packet: &Packet<'_>) -> Self {
         Self {
             kind: packet.kind,
             namespace: packet.namespace.into(),

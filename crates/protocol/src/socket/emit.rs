@@ -44,6 +44,22 @@ pub enum EncodeError {
         /// The limit that holds.
         limit: usize,
     },
+    /// Beside bytes there is an object that can't be told from what stands for bytes in JSON.
+    #[error("expected no object with a true `_placeholder` beside bytes")]
+    AmbiguousPlaceholder,
+    /// The server's [`Parser`](super::Parser) has no form for the packet.
+    #[error("the parser can't write the packet: {reason}")]
+    Unsupported {
+        /// What it can't write.
+        reason: String,
+    },
+}
+
+impl EncodeError {
+    /// A packet that a [`Parser`](super::Parser) has no form for, and why.
+    pub fn unsupported(reason: impl fmt::Display) -> Self {
+        Self::Unsupported { reason: reason.to_string() }
+    }
 }
 
 /// Appends `,argument` for each argument of `value`, and what is bytes in it to `attachments`.

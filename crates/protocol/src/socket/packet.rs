@@ -1,3 +1,5 @@
+use std::fmt;
+
 use memchr::memchr;
 use serde::de::IgnoredAny;
 
@@ -36,6 +38,24 @@ impl PacketType {
 impl From<PacketType> for u8 {
     fn from(kind: PacketType) -> Self {
         kind as Self
+    }
+}
+
+impl TryFrom<u8> for PacketType {
+    type Error = DecodeError;
+
+    /// The type of this number, 0 to 6.
+    fn try_from(kind: u8) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            0 => Self::Connect,
+            1 => Self::Disconnect,
+            2 => Self::Event,
+            3 => Self::Ack,
+            4 => Self::ConnectError,
+            5 => Self::BinaryEvent,
+            6 => Self::BinaryAck,
+            _ => return Err(DecodeError::InvalidType),
+        })
     }
 }
 
@@ -145,6 +165,18 @@ pub enum DecodeError {
     /// The type has attachments, but their number is missing or none.
     #[error("Illegal attachments: expected digits and `-` behind the type")]
     IllegalAttachmentCount,
+    /// A packet of another [`Parser`](super::Parser) has no type.
+    #[error("invalid packet type: expected one of the numbers that stand for types")]
+    InvalidType,
+    /// A packet of another [`Parser`](super::Parser) has no namespace.
+    #[error("invalid namespace: expected a text")]
+    InvalidNamespace,
+    /// A message is not what the [`Parser`](super::Parser) reads.
+    #[error("malformed message: {reason}")]
+    Malformed {
+        /// What was found or expected.
+        reason: String,
+    },
     /// More attachments than allowed.
     #[error("too many attachments: {found} exceed `max_attachments` ({limit})")]
     TooManyAttachments {
@@ -191,16 +223,17 @@ pub enum DecodeError {
     UnexpectedBinary,
 }
 
+impl DecodeError {
+    /// A message that is not what a [`Parser`](super::Parser) reads, and why.
+    pub fn malformed(reason: impl fmt::Display) -> Self {
+        Self::Malformed { reason: reason.to_string() }
+    }
+}
+
 fn split_type(text: &str) -> Result<(PacketType, &str), DecodeError> {
-    let kind = match text.bytes().next() {
-        Some(b'0') => PacketType::Connect,
-        Some(b'1') => PacketType::Disconnect,
-        Some(b'2') => PacketType::Event,
-        Some(b'3') => PacketType::Ack,
-        Some(b'4') => PacketType::ConnectError,
-        Some(b'5') => PacketType::BinaryEvent,
-        Some(b'6') => PacketType::BinaryAck,
-        _ => return Err(DecodeError::UnknownType { found: text.chars().next() }),
+    let digit = text.bytes().next().map(|digit| digit.wrapping_sub(b'0'));
+    let Some(Ok(kind)) = digit.map(PacketType::try_from) else {
+        return Err(DecodeError::UnknownType { found: text.chars().next() });
     };
     Ok((kind, text.get(1..).unwrap_or_default()))
 }
@@ -241,7 +274,8 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-fn check_payload(kind: PacketType, payload: &str) -> Result<&str, DecodeError> {
+/// Sees that a payload is of the kind its type allows, and takes the white space off.
+pub(super) fn check_payload(kind: PacketType, payload: &str) -> Result<&str, DecodeError> {
     let payload = trim_json(payload);
     let between = |open: char, close: char| payload.len() > 1 && payload.starts_with(open) && payload.ends_with(close);
     let (valid, expected) = match kind {

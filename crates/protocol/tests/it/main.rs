@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
 mod engine;
+mod messagepack;
 mod path;
 mod session;
 mod socket;

@@ -27,7 +27,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
@@ -41,7 +41,7 @@ fn namespace() -> impl Strategy<Value = String> {
 }
 
 /// Several arguments of which nobody knows the number beforehand.
-struct All(Vec<Value>);
+pub(crate) struct All(pub(crate) Vec<Value>);
 
 impl ToArguments for All {
     fn write_arguments(

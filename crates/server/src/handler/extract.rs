@@ -60,7 +60,7 @@ pub enum ExtractError {
 
 /// The arguments of an event, or on connect the client's `auth`, as a value of your own type.
 ///
-/// A tuple takes several arguments, everything else (a `Vec` too) takes the first. Missing ones are `null`, surplus ones
+/// A tuple takes several arguments, [`Spread`](crate::Spread) all, everything else (a `Vec` too) the first. Missing ones are `null`, surplus ones
 /// are ignored. Binary arguments arrive as [`Bytes`] anywhere in `T`.
 ///
 /// As a handler's returned value, it is an answer by the same rules.

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::num::NonZeroU8;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -21,7 +22,8 @@ const MIN_GROWTH: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(super) threshold: u32,
-    pub(super) level: u8,
+    pub(super) level: NonZeroU8,
+    pub(super) windows: Windows,
 }
 
 impl Config {
@@ -37,14 +39,34 @@ impl Config {
     /// Effort from 1 (fast) to 9 (small); others are brought into that range. Default: 6, as zlib's.
     #[must_use]
     pub fn level(mut self, level: u8) -> Self {
-        self.level = level.clamp(1, 9);
+        self.level = NonZeroU8::new(level.min(9)).unwrap_or(NonZeroU8::MIN);
+        self
+    }
+
+    /// Which windows an offer may ask us to compress with; [`negotiate`](super::negotiate) declines others. Default: all.
+    #[must_use]
+    pub fn windows(mut self, windows: Windows) -> Self {
+        self.windows = windows;
         self
     }
 }
 
+/// Which windows an offer may ask us to compress with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// All that zlib can do, which are 9 to 15 bits.
+    All,
+    /// The whole one of 15 bits, which nearly all clients leave us.
+    ///
+    /// Then every agreement is the same, and one compressed frame serves everybody.
+    Whole,
+}
+
+const DEFAULT_LEVEL: NonZeroU8 = NonZeroU8::MIN.saturating_add(5);
+
 impl Default for Config {
     fn default() -> Self {
-        Self { threshold: 1_024, level: 6 }
+        Self { threshold: 1_024, level: DEFAULT_LEVEL, windows: Windows::All }
     }
 }
 
@@ -53,7 +75,12 @@ impl Deflate {
     ///
     /// Every recipient whose `Deflate` is equal may share it.
     pub fn frame(&self, opcode: Opcode, payload: &[u8]) -> Bytes {
-        self.compressed(opcode, payload, None).unwrap_or_else(|| frame(opcode, payload))
+        self.compressed_frame(opcode, payload).unwrap_or_else(|| frame(opcode, payload))
+    }
+
+    /// The same for who has the plain frame already: `None` where that is to be sent.
+    pub fn compressed_frame(&self, opcode: Opcode, payload: &[u8]) -> Option<Bytes> {
+        self.compressed(opcode, payload, None)
     }
 
     /// The frame of a client, masked with `key`: compressed where that makes it smaller, plain otherwise.
@@ -61,16 +88,16 @@ impl Deflate {
         self.compressed(opcode, payload, Some(key)).unwrap_or_else(|| masked_frame(opcode, payload, key))
     }
 
-    fn compressed(&self, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) -> Option<Bytes> {
-        if opcode.is_control() || payload.len() < self.config.threshold as usize {
+    fn compressed(self, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) -> Option<Bytes> {
+        if opcode.is_control() || payload.len() < self.threshold as usize {
             return None;
         }
         // The header is put in front of the payload when its length is known; the room before it stays unused.
         let mut buffer = Vec::with_capacity(MAX_HEADER + payload.len() / 2 + 64);
         buffer.resize(MAX_HEADER, 0);
-        compress_into(&mut buffer, payload, Settings { level: self.config.level, window_bits: self.window_bits })?;
+        compress_into(&mut buffer, payload, Settings { level: self.level.get(), window_bits: self.window_bits })?;
         let compressed = buffer.get_mut(MAX_HEADER..)?;
-        if compressed.len() >= payload.len() && self.config.threshold > 0 {
+        if compressed.len() >= payload.len() && self.threshold > 0 {
             return None;
         }
         if let Some(key) = key {
@@ -144,7 +171,7 @@ mod tests {
     use super::*;
 
     fn agreed(threshold: u32, level: u8, window_bits: u8) -> Deflate {
-        Deflate { config: Config::default().threshold(threshold).level(level), window_bits }
+        Deflate::new(Config::default().threshold(threshold).level(level), window_bits)
     }
 
     #[test]

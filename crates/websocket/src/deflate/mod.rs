@@ -23,7 +23,7 @@ mod compression;
 mod inflation;
 mod negotiation;
 
-pub use compression::Config;
+pub use compression::{Config, Windows};
 pub use negotiation::{Deflate, NegotiationError, accept, negotiate, offer};
 
 pub(crate) use inflation::{InflateError, inflate};

@@ -1,9 +1,10 @@
+use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 
-use super::Config;
+use super::{Config, Windows};
 
 const EXTENSION: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -20,12 +21,17 @@ const MIN_WINDOW_BITS: u8 = 9;
 /// Frames made with equal values are the same, so this is the key under which to share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deflate {
-    pub(super) config: Config,
+    pub(super) threshold: u32,
+    pub(super) level: NonZeroU8,
     /// Of the window we compress with; inflating takes any.
     pub(super) window_bits: u8,
 }
 
 impl Deflate {
+    pub(super) fn new(config: Config, window_bits: u8) -> Self {
+        Self { threshold: config.threshold, level: config.level, window_bits }
+    }
+
     /// The server's answer to the offer it accepted, for `Sec-WebSocket-Extensions`.
     pub fn answer(&self) -> HeaderValue {
         if self.window_bits == MAX_WINDOW_BITS {
@@ -44,10 +50,14 @@ impl Deflate {
 /// An offer with unknown, repeated or malformed parameters is declined, never an error
 /// ([RFC 7692, section 7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)).
 pub fn negotiate(request: &HeaderMap, config: Config) -> Option<Deflate> {
+    let least_window_bits = match config.windows {
+        Windows::All => MIN_WINDOW_BITS,
+        Windows::Whole => MAX_WINDOW_BITS,
+    };
     offers(request).find_map(|offer| {
         let parameters = Parameters::parse(offer, Side::Offer)?;
         let window_bits = parameters.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
-        (window_bits >= MIN_WINDOW_BITS).then_some(Deflate { config, window_bits })
+        (window_bits >= least_window_bits).then(|| Deflate::new(config, window_bits))
     })
 }
 
@@ -72,7 +82,7 @@ pub fn accept(answer: &HeaderMap, config: Config) -> Result<Option<Deflate>, Neg
     if extensions.next().is_some() || !parameters.server_no_context_takeover || window_bits < MIN_WINDOW_BITS {
         return Err(unexpected());
     }
-    Ok(Some(Deflate { config, window_bits }))
+    Ok(Some(Deflate::new(config, window_bits)))
 }
 
 /// Why a server's answer to an offer can't be accepted. Always the server's doing.
@@ -190,6 +200,15 @@ mod tests {
         check(&["x-other, permessage-deflate; server_max_window_bits=9, permessage-deflate"], Some(&answer));
         check(&["permessage-deflate; server_max_window_bits=8, permessage-deflate"], Some(PLAIN));
         check(&["x-other", "permessage-deflate; unknown", "permessage-deflate"], Some(PLAIN));
+    }
+
+    #[test]
+    fn a_smaller_window_is_declined_if_only_the_whole_will_do() {
+        let config = Config::default().windows(Windows::Whole);
+        let small = headers(&["permessage-deflate; server_max_window_bits=14"]);
+        assert_eq!(negotiate(&small, config), None);
+        let whole = headers(&["permessage-deflate; server_max_window_bits=14, permessage-deflate"]);
+        assert_eq!(negotiate(&whole, config).map(|agreed| agreed.answer()), Some(HeaderValue::from_static(PLAIN)));
     }
 
     #[test]

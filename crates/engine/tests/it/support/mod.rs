@@ -7,6 +7,8 @@ mod websocket;
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+pub(crate) use http::connect;
 pub(crate) use http::{Answer, Pending, Request};
 pub(crate) use polling::Polling;
 pub(crate) use server::{Flavour, Server, serve};

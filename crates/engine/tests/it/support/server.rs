@@ -93,6 +93,22 @@ impl Server {
         Self { flavour, address, engine, runtime, listening, events, seen: RefCell::default() }
     }
 
+    /// A server whose engine listens with TLS, with one event loop.
+    #[cfg(feature = "tls")]
+    pub(crate) fn start_tls(config: EngineConfig, tls: Arc<rustls::ServerConfig>) -> Self {
+        let (sender, events) = channel();
+        let engine = Engine::new(config, Arc::new(Echoes { events: sender, greet: Box::new(|_| ()) })).unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(Listener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (listening, answering) = (engine.clone(), engine.clone());
+        let answer = move |request| answer(answering.clone(), request);
+        let listening =
+            runtime.spawn(async move { listening.listen_tls(listener, NonZeroUsize::MIN, tls, answer).await });
+        let (flavour, runtime, listening) = (Flavour::Listen, Some(runtime), Some(listening));
+        Self { flavour, address, engine, runtime, listening, events, seen: RefCell::default() }
+    }
+
     /// Runs a test against a fresh server of each flavour, beside a connection that must not notice anything.
     pub(crate) fn each(config: &EngineConfig, test: impl Fn(&Self) + Sync) {
         Self::each_alone(config, |server| {

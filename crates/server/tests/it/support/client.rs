@@ -143,6 +143,15 @@ impl Client {
         }
     }
 
+    /// The next message, which must be bytes; those of old clients without the packet type.
+    pub async fn next_binary(&mut self) -> Vec<u8> {
+        match self.next().await {
+            Incoming::Binary(bytes) if self.protocol == 3 => bytes[1..].to_vec(),
+            Incoming::Binary(bytes) => bytes,
+            other => panic!("expected bytes, got {other:?}"),
+        }
+    }
+
     /// The next message must be this text.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> impl Future<Output = ()> {

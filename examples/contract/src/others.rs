@@ -1,0 +1,55 @@
+//! Events about other sockets, by their id or room.
+
+use serde::Serialize;
+use serde_json::Value;
+use sockeye::{Data, Namespace, RemoteSocket, Socket};
+
+use crate::arguments::Rooms;
+
+pub(crate) fn register(namespace: &Namespace) {
+    namespace.on("who", who);
+    namespace.on("move", async |socket: Socket, Data((target, rooms)): Data<(String, Rooms)>| {
+        socket.namespace().to(target).sockets_join(rooms.names());
+        Data(())
+    });
+    namespace.on("unmove", async |socket: Socket, Data((target, rooms)): Data<(String, Rooms)>| {
+        socket.namespace().to(target).sockets_leave(rooms.names());
+        Data(())
+    });
+    namespace.on("kick-other", async |socket: Socket, Data((target, close)): Data<(String, bool)>| {
+        let targets = socket.namespace().to(target);
+        if close {
+            targets.close_sockets()
+        } else {
+            targets.disconnect_sockets()
+        }
+        Data(())
+    });
+}
+
+/// A socket that was asked for.
+#[derive(Serialize)]
+struct Found {
+    id: String,
+    rooms: Vec<String>,
+    data: Value,
+}
+
+impl Found {
+    fn of(socket: &RemoteSocket) -> Self {
+        let mut rooms: Vec<_> = socket.rooms().iter().map(ToString::to_string).collect();
+        rooms.sort();
+        Self { id: socket.id().to_string(), rooms, data: socket.data().clone() }
+    }
+}
+
+async fn who(socket: Socket, Data(room): Data<Option<String>>) -> Vec<Found> {
+    let namespace = socket.namespace();
+    let sockets = match room {
+        Some(room) => namespace.to(room).fetch_sockets().await,
+        None => namespace.fetch_sockets().await,
+    };
+    let mut found: Vec<_> = sockets.iter().map(Found::of).collect();
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    found
+}

@@ -1,0 +1,32 @@
+//! The server's settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye::{Cors, MessagePackParser, Recovery, Server};
+
+use crate::options::{Options, PacketParser};
+use crate::reasons::Reasons;
+
+/// The name of this node, for handlers.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeName(pub(crate) Arc<str>);
+
+pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
+    let builder = Server::builder()
+        .ping_interval(Duration::from_secs(1))
+        .ping_timeout(Duration::from_secs(1))
+        .connect_timeout(Duration::from_secs(2))
+        .upgrade_timeout(Duration::from_secs(2))
+        .max_payload(100_000)
+        .max_attachments(10)
+        .recovery(Recovery::default().max_disconnection(Duration::from_secs(3)))
+        .cors(Cors::origin("http://app.example").credentials())
+        .state(NodeName(options.name.as_str().into()))
+        .state(Arc::new(Reasons::default()));
+    let builder = match options.parser {
+        Some(PacketParser::Msgpack) => builder.parser(MessagePackParser),
+        None => builder,
+    };
+    Ok(builder.build()?)
+}

@@ -134,7 +134,7 @@ const composer = new Composer({
     open.team.say({ id: message.id, to: message.to, text });
     drawMessages();
   },
-  typing: (active) => open?.team.connection.tell("typing", open.group.title, active),
+  typing: (active) => open?.team.connection.mention("typing", open.group.title, active),
 });
 
 byId("leave").addEventListener("click", async () => {
@@ -160,9 +160,7 @@ byId("teams").addEventListener("click", (event) => {
 
 const signIn = new SignIn(identity, {
   enter: begin,
-  leave() {
-    for (const team of teams.values()) team.close();
-  },
+  leave: () => Promise.all([...teams.values()].map((team) => team.close())),
 });
 
 function begin() {

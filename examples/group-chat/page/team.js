@@ -101,6 +101,6 @@ export class Team {
   }
 
   close() {
-    this.connection.close();
+    return this.connection.close();
   }
 }

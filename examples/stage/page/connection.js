@@ -53,9 +53,14 @@ export class Connection {
     this.socket.connect();
   }
 
-  close() {
+  /** Leaves; resolves when the server can know, unless others still use the same connection. */
+  async close() {
     this.#outbox = [];
+    const { engine } = this.socket.io;
     this.socket.disconnect();
+    // An upgrade that is under way is finished first.
+    const closed = engine?.readyState === "closing" && new Promise((resolve) => engine.once("close", resolve));
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000))]);
   }
 
   /** Sends a message now or when the connection is back. It is sent until the server has answered; the server knows it by its id. */

@@ -107,7 +107,11 @@ impl Engine {
         };
         let settings = VerifySettings { transports: &self.config().transports };
         let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
-        if self.config().allowed_origins.allow(origin) { Ok(intent) } else { Err(Refusal::Forbidden(None)) }
+        if self.config().allowed_origins.allow(origin, Form::of(query)) {
+            Ok(intent)
+        } else {
+            Err(Refusal::Forbidden(None))
+        }
     }
 
     /// Adds what all answers have in common.

@@ -1,5 +1,6 @@
 // A real browser, and the chat's page in it as its user sees it.
 
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -24,6 +25,11 @@ export async function newDevice(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 760 }, locale: "en-GB", ...options });
   context.setDefaultTimeout(8000);
   return context;
+}
+
+/** A page, and all that it says in the browser's console about what went wrong. */
+export function watch(page) {
+  return new ChatPage(page);
 }
 
 /** The chat's page, with the things that people do in it. */
@@ -92,6 +98,28 @@ export class ChatPage {
 
   transport() {
     return this.page.evaluate(() => window.chat.socket.io.engine.transport.name);
+  }
+
+  /** What somebody who does not see the page could not tell apart. */
+  nameless() {
+    return this.page.evaluate(() =>
+      [...document.querySelectorAll("button, input, textarea")]
+        .filter((element) => !element.labels?.length && !element.getAttribute("aria-label") && !element.textContent.trim())
+        .map((element) => element.outerHTML));
+  }
+
+  /** Fails unless the page is as wide as its window, and what a finger wants to hit is large enough. */
+  async fits() {
+    const wide = await this.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.equal(wide, false);
+    const sizes = await this.page.evaluate(() =>
+      [...document.querySelectorAll("input, textarea")].map((field) => parseFloat(getComputedStyle(field).fontSize)));
+    assert.ok(sizes.every((size) => size >= 16), "a smaller field makes iOS zoom");
+    const small = await this.page.evaluate(() =>
+      [...document.querySelectorAll(".talk button:not([hidden]), .talk textarea")]
+        .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 40)
+        .map((element) => element.id || element.className));
+    assert.deepEqual(small, [], "a finger needs 40 px");
   }
 
   async screenshot(name) {

@@ -12,12 +12,20 @@ const WAY = process.env.SOCKEYE_WAY === "listen" ? ["--listen"] : [];
 const START_WITHIN = 10_000;
 const STOP_WITHIN = 10_000;
 
+/** The file of one of our programs. */
+export function programFile(name) {
+  const file = path.join(BIN_DIR, name);
+  assert.ok(existsSync(file), `${file} is missing: build it, or set SOCKEYE_BIN_DIR`);
+  return file;
+}
+
 export class TestServer {
-  /** Starts `name` from `SOCKEYE_BIN_DIR`. Port 0 means: any free one. */
-  static async start(name, { port = 0, args = [] } = {}) {
+  /** Starts `name` from `SOCKEYE_BIN_DIR`. Port 0 means: any free one. It is asked to stop by `ending`. */
+  static async start(name, { port = 0, args = [], ending = "SIGTERM" } = {}) {
     const server = new TestServer();
     server.name = name;
     server.args = args;
+    server.ending = ending;
     await server.#spawn(port);
     return server;
   }
@@ -40,7 +48,7 @@ export class TestServer {
 
   /** Asks the process to stop, and expects it to do so by itself and with 0. */
   async stop() {
-    this.child.kill("SIGTERM");
+    this.child.kill(this.ending);
     const late = setTimeout(() => this.child.kill("SIGKILL"), STOP_WITHIN);
     const { code, signal } = await this.ended;
     clearTimeout(late);
@@ -52,11 +60,9 @@ export class TestServer {
   }
 
   async #spawn(port) {
-    const file = path.join(BIN_DIR, this.name);
-    assert.ok(existsSync(file), `${file} is missing: build it, or set SOCKEYE_BIN_DIR`);
     this.output = "";
     const way = this.name === "interop-server" ? WAY : [];
-    this.child = spawn(file, ["--port", String(port), ...way, ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(programFile(this.name), ["--port", String(port), ...way, ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
     this.ended = new Promise((resolve) => this.child.once("exit", (code, signal) => resolve({ code, signal })));
     this.url = await new Promise((resolve, reject) => {
       const fail = (why) => reject(new Error(`${this.name} ${why}:\n${this.output}`));

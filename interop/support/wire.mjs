@@ -50,6 +50,11 @@ async function send(outgoing, body) {
   } else outgoing.end(body);
 }
 
+/** The id in the answer to a CONNECT, which other packets may follow. */
+function idIn(body) {
+  return JSON.parse(body.split(RS)[0].slice(2)).sid;
+}
+
 /** A session over polling, step by step. */
 export class Polling {
   static async open(url, { EIO = 4, ...query } = {}) {
@@ -68,7 +73,7 @@ export class Polling {
   static async join(url) {
     const polling = await Polling.open(url);
     await polling.post("40");
-    polling.id = JSON.parse((await polling.get()).body.slice(2)).sid;
+    polling.id = idIn((await polling.get()).body);
     return polling;
   }
 
@@ -124,7 +129,7 @@ export class Frames {
     const frames = await Frames.open(url, query, options);
     await frames.next();
     frames.send("40");
-    frames.id = JSON.parse((await frames.next()).slice(2)).sid;
+    frames.id = idIn(await frames.next());
     return frames;
   }
 

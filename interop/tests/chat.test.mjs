@@ -2,61 +2,14 @@
 
 import assert from "node:assert/strict";
 import net from "node:net";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { io } from "socket.io-client";
-import { ChatPage, launch, newDevice } from "../support/browser.mjs";
-import { TestServer } from "../support/server.mjs";
+import { ChatPage } from "../support/browser.mjs";
+import { NETWORK, stage } from "../support/stage.mjs";
 import { pause, until } from "../support/wait.mjs";
 
-let browser;
-let server;
-let contexts;
-let pages;
-
-before(async () => { browser = await launch(); });
-after(async () => { await browser?.close(); });
-
-beforeEach(async () => {
-  contexts = [];
-  pages = [];
-  server = undefined;
-  server = await TestServer.start("chat", { args: ["--host", "127.0.0.1"] });
-});
-
-afterEach(async () => {
-  for (const context of contexts) await context.close();
-  await server?.stop();
-});
-
-async function device(options) {
-  const context = await newDevice(browser, options);
-  contexts.push(context);
-  return context;
-}
-
-async function open(context, name, { url = server.url } = {}) {
-  const chat = await ChatPage.open(context, url, name);
-  pages.push(chat);
-  return chat;
-}
-
-async function person(name, options) {
-  return open(await device(options), name);
-}
-
-/** The second device of somebody: opens the link that the first one shows. */
-async function secondDevice(first, options) {
-  await first.page.getByLabel("Use this name on another device").first().click();
-  const url = await first.page.locator("#link").inputValue();
-  await first.page.keyboard.press("Escape");
-  return open(await device(options), undefined, { url });
-}
-
-function noErrors(except = /^$/) {
-  for (const chat of pages) assert.deepEqual(chat.errors.filter((error) => !except.test(error)), []);
-}
-
-const NETWORK = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
+const chat = stage("chat");
+const { device, open, person, secondDevice, noErrors } = chat;
 
 describe("two people", () => {
   test("join, talk, see each other's names and leave", async () => {
@@ -86,7 +39,7 @@ describe("two people", () => {
   });
 
   test("can use the WebSocket from the start", async () => {
-    const ada = await open(await device(), "Ada", { url: `${server.url}/?transports=websocket` });
+    const ada = await open(await device(), "Ada", { url: `${chat.server.url}/?transports=websocket` });
     const bob = await person("Bob");
     assert.equal(await ada.transport(), "websocket");
     assert.deepEqual(await ada.page.evaluate(() => window.chat.socket.io.opts.transports), ["websocket"]);
@@ -96,7 +49,7 @@ describe("two people", () => {
   });
 
   test("can stay with polling", async () => {
-    const ada = await open(await device(), "Ada", { url: `${server.url}/?transports=polling` });
+    const ada = await open(await device(), "Ada", { url: `${chat.server.url}/?transports=polling` });
     const bob = await person("Bob");
     await bob.say("hello, poller");
     await ada.message("hello, poller").waitFor();
@@ -136,7 +89,7 @@ describe("two people", () => {
   test("cannot have the same name, and are told so", async () => {
     await person("Ada");
     const other = new ChatPage(await (await device()).newPage());
-    await other.page.goto(server.url);
+    await other.page.goto(chat.server.url);
     await other.page.getByLabel("Nickname", { exact: true }).fill("Ada");
     await other.page.keyboard.press("Enter");
     await other.page.getByText("taken by somebody else").waitFor();
@@ -286,14 +239,14 @@ describe("when the server goes and comes back", () => {
     await ada.say("before");
     await bob.message("before").waitFor();
 
-    await server.kill();
+    await chat.server.kill();
     await ada.banner.getByText("Connection lost").waitFor();
     await ada.say("written while away");
     await ada.say("and one more");
     assert.equal(await ada.page.locator(".message.waiting").count(), 2);
     await ada.screenshot("offline");
 
-    await server.start();
+    await chat.server.start();
     await ada.banner.getByText("Connected again").waitFor();
     await bob.message("and one more").waitFor({ timeout: 15_000 });
     await until(async () => (await ada.page.locator(".message.waiting").count()) === 0, { what: "the answers" });
@@ -329,10 +282,7 @@ describe("the page", () => {
     const ada = await person("Ada", { colorScheme: "light" });
     const bob = await person("Bob", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await chatter(ada, bob);
-    const wide = await bob.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-    assert.equal(wide, false);
-    const size = await bob.field.evaluate((field) => parseFloat(getComputedStyle(field).fontSize));
-    assert.ok(size >= 16, "a smaller field makes iOS zoom");
+    await bob.fits();
     await bob.screenshot("phone");
     await bob.page.locator("#open-drawer").tap();
     await bob.entry("@Ada").waitFor();
@@ -342,11 +292,6 @@ describe("the page", () => {
     await bob.page.locator("#title", { hasText: "Ada" }).waitFor();
     await bob.say("from the phone");
     await ada.badge("@Bob").waitFor();
-    const small = await bob.page.evaluate(() =>
-      [...document.querySelectorAll(".talk button:not([hidden]), .talk textarea")]
-        .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 40)
-        .map((element) => element.id || element.className));
-    assert.deepEqual(small, [], "a finger needs 40 px");
     noErrors();
   });
 
@@ -363,7 +308,7 @@ describe("the page", () => {
 
   test("asks for a name first", async () => {
     const page = new ChatPage(await (await device({ colorScheme: "light" })).newPage());
-    await page.page.goto(server.url);
+    await page.page.goto(chat.server.url);
     await page.page.getByLabel("Nickname", { exact: true }).waitFor();
     await page.screenshot("sign-in");
     assert.deepEqual(page.errors, []);
@@ -373,10 +318,10 @@ describe("the page", () => {
     const bob = await person("Bob");
     const context = await device();
     const ada = new ChatPage(await context.newPage());
-    pages.push(ada);
+    chat.pages.push(ada);
     const { keyboard } = ada.page;
     const focused = () => ada.page.evaluate(() => document.activeElement.id || document.activeElement.dataset.key);
-    await ada.page.goto(server.url);
+    await ada.page.goto(chat.server.url);
     await keyboard.type("Ada");
     await keyboard.press("Enter");
     await ada.online();
@@ -422,11 +367,7 @@ describe("the page", () => {
     const ada = await person("Ada");
     const log = ada.page.getByRole("log");
     assert.equal(await log.getAttribute("aria-live"), "polite");
-    const nameless = await ada.page.evaluate(() =>
-      [...document.querySelectorAll("button, input, textarea")]
-        .filter((element) => !element.labels?.length && !element.getAttribute("aria-label") && !element.textContent.trim())
-        .map((element) => element.outerHTML));
-    assert.deepEqual(nameless, []);
+    assert.deepEqual(await ada.nameless(), []);
     await ada.page.getByRole("navigation", { name: "Conversations" }).waitFor();
     noErrors();
   });
@@ -444,7 +385,7 @@ describe("somebody who means no good", () => {
     const ada = await person("Ada");
     await ada.say("my own words");
     await ada.message("my own words").and(ada.page.locator(".sent")).waitFor();
-    const mallory = io(server.url, { auth: { name: "Mallory", key: "a key of his own" }, forceNew: true });
+    const mallory = io(chat.server.url, { auth: { name: "Mallory", key: "a key of his own" }, forceNew: true });
     try {
       const welcome = await new Promise((resolve) => mallory.once("welcome", resolve));
       const { id } = welcome.rooms.find((room) => room.name === "lobby").history.at(-1);
@@ -458,14 +399,14 @@ describe("somebody who means no good", () => {
   });
 
   test("can't keep the server from ending by a request that he never finishes", async () => {
-    const { hostname, port } = new URL(server.url);
+    const { hostname, port } = new URL(chat.server.url);
     const half = net.connect(Number(port), hostname);
     half.on("error", () => {});
     await new Promise((resolve) => half.write("GET / HT", resolve));
     await pause(100);
     // Fails if the process has to be killed.
-    await server.stop();
-    server = undefined;
+    await chat.server.stop();
+    chat.server = undefined;
     half.destroy();
   });
 });

@@ -17,6 +17,7 @@ use sockeye_protocol::socket::Parser;
 
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
+use crate::namespaces::EmptyNamespaces;
 use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
@@ -32,6 +33,7 @@ pub struct ServerBuilder {
     threads: NonZeroUsize,
     connect_timeout: Duration,
     max_namespaces: usize,
+    empty_namespaces: EmptyNamespaces,
     max_rooms: usize,
     max_pending_acks: usize,
     max_suspended: usize,
@@ -51,6 +53,7 @@ impl Default for ServerBuilder {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             connect_timeout: Duration::from_secs(45),
             max_namespaces: 64,
+            empty_namespaces: EmptyNamespaces::Removed,
             max_rooms: 1024,
             max_pending_acks: 4096,
             max_suspended: 256,
@@ -263,6 +266,13 @@ impl ServerBuilder {
         self
     }
 
+    /// What becomes of a namespace that was [made for a client](Server::of_pattern), once nobody is in it any more.
+    /// Default: it is removed; Node's server keeps it unless told otherwise.
+    pub fn empty_namespaces(mut self, fate: EmptyNamespaces) -> Self {
+        self.empty_namespaces = fate;
+        self
+    }
+
     /// The most rooms that one socket may be in. Default: 1,024; beyond it [`join`](crate::Socket::join) is an error.
     pub fn max_rooms(mut self, count: usize) -> Self {
         self.max_rooms = count;
@@ -323,6 +333,7 @@ impl ServerBuilder {
             wire: Wire::new(self.limits, self.parser),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
+            empty_namespaces: self.empty_namespaces,
             max_rooms: self.max_rooms,
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,

@@ -1,5 +1,7 @@
 //! One connection and the sockets on it, one for each namespace that its client has joined.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use crate::connect::{self, ConnectError};
 use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch;
 use crate::namespace::Namespace;
+use crate::parent::{self, Parent};
 use crate::recovery::Recoverable;
 use crate::server::ServerInner;
 use crate::socket::Socket;
@@ -30,8 +33,39 @@ pub(crate) struct Client {
 struct Places {
     /// The sockets of the namespaces that the client has joined or is joining.
     sockets: SmallVec<[Socket; 1]>,
+    /// Names about which it is being decided whether there may be such a namespace.
+    asking: Vec<Box<str>>,
     /// Namespaces from which we have disconnected the client: what it sent before it knew is ignored.
     left: Vec<Namespace>,
+}
+
+/// What clients are told of namespaces that are not there.
+const UNKNOWN: &str = "Invalid namespace";
+
+impl Places {
+    fn count(&self) -> usize {
+        self.sockets.len() + self.asking.len()
+    }
+
+    fn take(&mut self, socket: &Socket) -> bool {
+        self.left.retain(|namespace| namespace.name() != socket.namespace_name());
+        self.sockets.push(socket.clone());
+        true
+    }
+
+    /// Takes the place that was kept while it was being decided, unless the client has gone meanwhile.
+    fn take_asked(&mut self, socket: &Socket) -> bool {
+        self.stop_asking(socket.namespace_name()) && self.take(socket)
+    }
+
+    fn is_asking(&self, name: &str) -> bool {
+        self.asking.iter().any(|asked| **asked == *name)
+    }
+
+    fn stop_asking(&mut self, name: &str) -> bool {
+        let place = self.asking.iter().position(|asked| **asked == *name);
+        place.map(|place| self.asking.swap_remove(place)).is_some()
+    }
 }
 
 /// What the engine hands the messages of a connection to.
@@ -174,7 +208,7 @@ impl Client {
     }
 
     fn join(self: &Arc<Self>, namespace: &str, auth: &str, packet: &Packet<'_>) -> Result<(), Violation> {
-        if self.place(namespace).is_some() {
+        if self.place(namespace).is_some() || self.places.lock().is_asking(namespace) {
             return Err(Violation::OutOfPlace { kind: packet.kind, namespace: namespace.to_owned() });
         }
         self.connect(namespace, auth);
@@ -183,26 +217,60 @@ impl Client {
 
     /// Begins to connect the client to a namespace.
     fn connect(self: &Arc<Self>, name: &str, auth: &str) {
-        let Some(namespace) = self.server.namespace(name) else {
-            return self.refuse(name, &ConnectError::new("Invalid namespace"));
-        };
         let limit = self.server.settings.max_namespaces;
-        if self.places.lock().sockets.len() >= limit {
+        if self.places.lock().count() >= limit {
             let message = format!("too many namespaces: expected at most {limit} on one connection (`max_namespaces`)");
             return self.refuse(name, &ConnectError::new(message));
         }
+        match self.server.enter(name, None) {
+            Some(namespace) => self.enter(namespace, auth, Places::take),
+            None => self.ask(name, auth),
+        }
+    }
+
+    /// Has it decided whether there may be a namespace of this name. Meanwhile the client's other packets are handled.
+    fn ask(self: &Arc<Self>, name: &str, auth: &str) {
+        let parents = self.server.namespaces.parents();
+        if parents.is_empty() || !parent::may_be_asked(name) {
+            return self.refuse(name, &ConnectError::new(UNKNOWN));
+        }
+        self.places.lock().asking.push(name.into());
+        let (client, name, auth) = (self.clone(), name.to_owned(), auth.to_owned());
+        let parents = Arc::clone(&parents);
+        let asking = async move {
+            let parent = parent::choose(&parents, &name, if auth.is_empty() { "{}" } else { &auth }).await;
+            let decided = || client.decided(&name, &auth, parent.as_ref());
+            if catch_unwind(AssertUnwindSafe(decided)).is_err() {
+                tracing::error!(namespace = name, "a connect handler panicked: closing its connection");
+                client.end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
+            }
+        };
+        let mut asking: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(asking);
+        if dispatch::at_once(&mut asking).is_none() {
+            self.server.engine().spawn(asking);
+        }
+    }
+
+    fn decided(self: &Arc<Self>, name: &str, auth: &str, parent: Option<&Arc<Parent>>) {
+        match parent.and_then(|parent| self.server.enter(name, Some(parent))) {
+            Some(namespace) => self.enter(namespace, auth, Places::take_asked),
+            None if self.places.lock().stop_asking(name) => self.refuse(name, &ConnectError::new(UNKNOWN)),
+            // It has gone meanwhile.
+            None => {}
+        }
+    }
+
+    /// Lets a socket try to get into a namespace, if it still can have a place.
+    fn enter(self: &Arc<Self>, namespace: Namespace, auth: &str, take: fn(&mut Places, &Socket) -> bool) {
         let recoverable = namespace.keeper().filter(|_| !self.is_old()).map(|keeper| {
             let claim = keeper.claim(auth, &self.connection);
             keeper.recoverable(claim)
         });
-        let id = recoverable.as_ref().and_then(Recoverable::id).unwrap_or_else(|| self.socket_id(name));
+        let id = recoverable.as_ref().and_then(Recoverable::id).unwrap_or_else(|| self.socket_id(namespace.name()));
         let auth = (!matches!(auth, "" | "{}")).then(|| auth.into());
         let socket = Socket::register(id, namespace, self.clone(), auth, recoverable);
-        let mut places = self.places.lock();
-        places.left.retain(|namespace| namespace.name() != name);
-        places.sockets.push(socket.clone());
-        drop(places);
-        connect::begin(&socket);
+        let taken = take(&mut self.places.lock(), &socket);
+        if taken { connect::begin(&socket) } else { socket.abandon(Some(DisconnectReason::TransportClose)) }
     }
 
     /// Old clients compute the id of a socket from that of their session; for new ones the two are unrelated.
@@ -270,13 +338,20 @@ impl Client {
         places.sockets.retain(|other| other != socket);
         let name = socket.namespace_name();
         if places.left.iter().all(|namespace| namespace.name() != name) {
+            // What it sent to the oldest has long been read: names can be made up without end.
+            if places.left.len() >= self.server.settings.max_namespaces {
+                places.left.remove(0);
+            }
             places.left.push(socket.namespace());
         }
     }
 
     /// Ends all sockets; new ones can't come once the connection is closed.
     pub(crate) fn disconnect_all(&self, departure: Departure) {
-        let sockets = std::mem::take(&mut self.places.lock().sockets);
+        let mut places = self.places.lock();
+        places.asking = Vec::new();
+        let sockets = std::mem::take(&mut places.sockets);
+        drop(places);
         for socket in sockets {
             if departure.reason == DisconnectReason::ServerNamespaceDisconnect && socket.is_connected() {
                 self.dismiss(socket.namespace_name());

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Bytes;
@@ -14,9 +15,11 @@ use sockeye_protocol::socket::{Arguments, Packet, split_event};
 use crate::ack::Ack;
 use crate::client::Violation;
 use crate::disconnect::{Departure, DisconnectReason};
+use crate::event_middleware::{self, Passage};
 use crate::handler::{
     AckTicket, BoxError, Context, Disconnected, Erased, EventParts, ExtractError, HandlerFuture, Received, Unanswered,
 };
+use crate::handlers::{Handlers, Table};
 use crate::socket::Socket;
 
 /// What went wrong in a handler, or before it could be called. Given to the [error hook](crate::Server::on_error).
@@ -46,6 +49,8 @@ impl Default for EventQueue {
 #[derive(Debug, Default)]
 struct Queue {
     suspended: usize,
+    /// An event waits in a middleware: those behind it wait for it.
+    held: bool,
     waiting: VecDeque<Waiting>,
     bytes: usize,
     /// Somebody is starting the waiting events, in order; nobody else may.
@@ -78,6 +83,10 @@ impl EventQueue {
 
 /// Reading stops and goes on under the queue's lock: otherwise a resume could overtake the pause that it answers.
 impl Queue {
+    fn may_start(&self, max_suspended: usize) -> bool {
+        self.suspended < max_suspended && !self.held
+    }
+
     fn pause(&mut self, connection: &Connection) {
         if !std::mem::replace(&mut self.paused, true) {
             connection.pause();
@@ -95,7 +104,7 @@ impl Queue {
 pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, packet: &Packet<'_>) {
     let settings = socket.settings();
     let mut queue = socket.inner().events.0.lock();
-    if queue.suspended < settings.max_suspended && queue.waiting.is_empty() && !queue.draining {
+    if queue.may_start(settings.max_suspended) && queue.waiting.is_empty() && !queue.draining {
         drop(queue);
         return start(socket, name, arguments, packet.id);
     }
@@ -118,13 +127,26 @@ fn ended(socket: &Socket) {
     }
 }
 
+/// A middleware waits for something: it counts as a suspended handler, and holds back all events behind its own.
+pub(crate) fn hold(socket: &Socket) {
+    let mut queue = socket.inner().events.0.lock();
+    queue.suspended += 1;
+    queue.held = true;
+}
+
+/// The event that was held has reached its handlers, or has been stopped.
+pub(crate) fn let_go(socket: &Socket) {
+    socket.inner().events.0.lock().held = false;
+    ended(socket);
+}
+
 /// Starts the events that wait, in order, as far as they may start. Only whoever has set `draining` calls this.
 pub(crate) fn release(socket: &Socket) {
     let queue = &socket.inner().events.0;
     let settings = socket.settings();
     loop {
         let mut waiting = queue.lock();
-        let next = if waiting.suspended < settings.max_suspended { waiting.waiting.pop_front() } else { None };
+        let next = if waiting.may_start(settings.max_suspended) { waiting.waiting.pop_front() } else { None };
         let Some(next) = next else {
             waiting.draining = false;
             if waiting.waiting.is_empty() {
@@ -153,23 +175,20 @@ fn start(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u64>)
 
 fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u64>) {
     let shared = socket.namespace_ref().inner().handlers.load();
-    let own = socket.own_handlers().map(crate::handlers::Handlers::load);
-    let own_handlers = own.as_ref().map_or(&[][..], |own| own.of(name));
-    let several = shared.of(name).len() + own_handlers.len() > 1;
+    let own = socket.own_handlers().map(Handlers::load);
+    let own = own.as_deref().map(|own| &**own);
+    let middlewares = || shared.event_middleware.iter().chain(own.map_or(&[][..], |own| &own.event_middleware));
+    let several = shared.of(name).len() + own.map_or(0, |own| own.of(name).len()) > 1 || middlewares().next().is_some();
     let ticket = id.map(|id| AckTicket { id, used: several.then(Default::default) });
 
     let mut parts = EventParts { name, arguments, ack: None, read: false };
-    for handler in &shared.any {
+    for handler in shared.any.iter().chain(own.map_or(&[][..], |own| &own.any)) {
         parts = call(socket, handler, parts);
     }
-    let mut sweep = false;
-    for handler in shared.of(name).iter().chain(own_handlers).filter(|handler| handler.is_due()) {
-        sweep |= handler.once.is_some();
-        parts.ack.clone_from(&ticket);
-        parts = call(socket, &handler.call, parts);
-    }
-    if sweep && let Some(own) = socket.own_handlers() {
-        own.sweep(name);
+    match event_middleware::pass(socket, middlewares(), &mut parts, ticket.as_ref()) {
+        Passage::Free => parts = call_handlers_of(socket, &shared, own, parts, ticket.as_ref()),
+        Passage::Stopped => {}
+        Passage::Suspended => return,
     }
     // Nobody looked at the arguments; what is no JSON is an offence all the same.
     if !parts.read
@@ -177,6 +196,37 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
     {
         socket.client().punish(&Violation::Undecodable(error));
     }
+}
+
+/// Calls the handlers of an event's name, as they are now.
+pub(crate) fn call_handlers(socket: &Socket, parts: EventParts<'_>, ticket: Option<&AckTicket>) {
+    let shared = socket.namespace_ref().inner().handlers.load();
+    let own = socket.own_handlers().map(Handlers::load);
+    call_handlers_of(socket, &shared, own.as_deref().map(|own| &**own), parts, ticket);
+}
+
+fn call_handlers_of<'a>(
+    socket: &'a Socket,
+    shared: &Table,
+    own: Option<&Table>,
+    mut parts: EventParts<'a>,
+    ticket: Option<&AckTicket>,
+) -> EventParts<'a> {
+    let (mut sweep, mut handled) = (false, false);
+    let own = own.map_or(&[][..], |own| own.of(parts.name));
+    for handler in shared.of(parts.name).iter().chain(own).filter(|handler| handler.is_due()) {
+        (sweep, handled) = (sweep || handler.once.is_some(), true);
+        parts.ack = ticket.cloned();
+        parts = call(socket, &handler.call, parts);
+    }
+    if sweep && let Some(own) = socket.own_handlers() {
+        own.sweep(parts.name);
+    }
+    if !handled && let Some(fallback) = &shared.fallback {
+        parts.ack = ticket.cloned();
+        parts = call(socket, fallback, parts);
+    }
+    parts
 }
 
 fn call<'a>(socket: &'a Socket, handler: &Erased<Received>, parts: EventParts<'a>) -> EventParts<'a> {
@@ -212,11 +262,8 @@ pub(crate) fn called(socket: &Socket, event: &str, result: Result<HandlerFuture,
 /// which outlives the connection.
 pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     let engine = socket.client().server().engine();
-    if tokio::runtime::Handle::try_current().is_ok() {
-        let polled = future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
-        if let Poll::Ready(result) = polled {
-            return result.unwrap_or_else(|error| failed(socket, event, error, None));
-        }
+    if let Some(result) = at_once(&mut future) {
+        return result.unwrap_or_else(|error| failed(socket, event, error, None));
     }
     socket.inner().events.0.lock().suspended += 1;
     let (socket, event) = (socket.clone(), SmolStr::new(event));
@@ -231,7 +278,16 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     });
 }
 
-fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {
+/// What a future gives without having to wait; it may need a runtime even for that.
+pub(crate) fn at_once<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+    tokio::runtime::Handle::try_current().ok()?;
+    match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+pub(crate) fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {
     let (error, ack) = match error.downcast::<Unanswered>() {
         Ok(unanswered) => (unanswered.error, Some(unanswered.ack)),
         Err(error) => (error, ack),
@@ -240,7 +296,7 @@ fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<Ack>) {
     server.settings.report(Failure { socket: socket.clone(), event: event.into(), error, ack });
 }
 
-fn panicked(socket: &Socket, event: &str) {
+pub(crate) fn panicked(socket: &Socket, event: &str) {
     tracing::error!(event, namespace = socket.namespace_name(), "a handler panicked: closing its connection");
     socket.client().end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
 }

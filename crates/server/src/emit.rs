@@ -1,5 +1,6 @@
 //! Sending events: to one socket, or to many at once.
 
+use std::slice;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
+use crate::outgoing;
 use crate::remote::RemoteSocket;
 use crate::socket::Socket;
 use crate::wire::Draft;
@@ -131,17 +133,25 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
-        if let Some(keeper) = self.namespace.keeper().filter(|_| self.options.guarantee == Guarantee::Reliable) {
-            check_name(event)?;
-            let (namespace, targets) = (&self.namespace, |selection: &Selection| self.namespace.targets(selection));
-            let write = |draft: &mut Draft<'_>| draft.event(None, event, &arguments);
-            keeper.emit(namespace, self.selection.clone(), targets, write, self.options)?;
-            return Ok(());
-        }
-        let frames = self.encode(event, &arguments, None)?;
-        for socket in self.namespace.targets(&self.selection) {
-            socket.connection().send(&frames, self.options);
-        }
+        check_name(event)?;
+        self.namespace.family().iter().try_for_each(|namespace| self.emit_in(namespace, event, &arguments))
+    }
+
+    fn emit_in(&self, namespace: &Namespace, event: &str, arguments: &impl ToArguments) -> Result<(), EmitError> {
+        let kept = self.options.guarantee == Guarantee::Reliable;
+        let targets = if let Some(keeper) = namespace.keeper().filter(|_| kept) {
+            let select = |selection: &Selection| namespace.targets(selection);
+            let write = |draft: &mut Draft<'_>| draft.event(None, event, arguments);
+            keeper.emit(namespace, self.selection.clone(), select, write, self.options)?
+        } else {
+            let frames = encode(namespace, event, arguments, None)?;
+            let targets = namespace.targets(&self.selection);
+            for socket in &targets {
+                socket.connection().send(&frames, self.options);
+            }
+            targets
+        };
+        outgoing::tell(namespace, &targets, event, arguments);
         Ok(())
     }
 
@@ -164,28 +174,28 @@ impl Broadcast {
         event: &str,
         arguments: impl ToArguments,
     ) -> RepliesFuture<T> {
-        let id = self.namespace.ack_ids().next();
-        let frames = match self.encode(event, &arguments, Some(id)) {
-            Ok(frames) => frames,
-            Err(error) => return RepliesFuture::failed(error),
-        };
-        let sockets = self.namespace.targets(&self.selection);
-        let asked = sockets.iter().map(|socket| {
-            let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
-            let sent = expected.map(|answer| {
-                socket.connection().send(&frames, self.options);
-                (id, answer)
-            });
-            AckFuture::new(socket.clone(), sent, self.timeout)
-        });
-        let asked = asked.collect();
+        let mut asked = Vec::new();
+        let mut sockets = Vec::new();
+        for namespace in self.namespace.family() {
+            let id = namespace.ack_ids().next();
+            let encoded = check_name(event).and_then(|()| encode(&namespace, event, &arguments, Some(id)));
+            let frames = match encoded {
+                Ok(frames) => frames,
+                Err(error) => return RepliesFuture::failed(error),
+            };
+            let targets = namespace.targets(&self.selection);
+            asked.extend(targets.iter().map(|socket| {
+                let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
+                let sent = expected.map(|answer| {
+                    socket.connection().send(&frames, self.options);
+                    (id, answer)
+                });
+                AckFuture::new(socket.clone(), sent, self.timeout)
+            }));
+            outgoing::tell(&namespace, &targets, event, &arguments);
+            sockets.extend(targets);
+        }
         RepliesFuture::new(asked, sockets)
-    }
-
-    fn encode(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<Frames, EmitError> {
-        check_name(event)?;
-        let (wire, name) = (self.namespace.wire(), self.namespace.name());
-        Ok(wire.write(name, |draft| draft.event(id, event, arguments), |packet| packet.frames())?)
     }
 
     /// The selected sockets of this node.
@@ -224,6 +234,17 @@ impl Broadcast {
     pub fn close_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
     }
+}
+
+fn encode(
+    namespace: &Namespace,
+    event: &str,
+    arguments: &impl ToArguments,
+    id: Option<u64>,
+) -> Result<Frames, EmitError> {
+    let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
+    let frames = namespace.wire().write(namespace.name(), write, |packet| packet.frames())?;
+    Ok(frames)
 }
 
 /// An event on its way to one socket, with settings of its own.
@@ -293,18 +314,25 @@ impl Emit {
     fn write(&self, event: &str, arguments: &impl ToArguments, id: Option<u64>) -> Result<(), EmitError> {
         check_name(event)?;
         let socket = &self.socket;
+        let namespace = socket.namespace_ref();
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
         let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
-        if let Some(keeper) = socket.namespace_ref().keeper().filter(|_| kept) {
+        if let Some(keeper) = namespace.keeper().filter(|_| kept) {
             let target = |_: &Selection| socket.may_send().then(|| socket.clone()).into_iter().collect();
-            keeper.emit(socket.namespace_ref(), Selection::all().to(socket.id()), target, write, self.options)?;
+            let sent = keeper.emit(namespace, Selection::all().to(socket.id()), target, write, self.options)?;
+            outgoing::tell(namespace, &sent, event, arguments);
             return Ok(());
         }
-        socket.wire().write(socket.namespace_name(), write, |packet| {
-            if socket.may_send() {
+        let sent = socket.wire().write(namespace.name(), write, |packet| {
+            let sends = socket.may_send();
+            if sends {
                 packet.send(socket.connection(), self.options);
             }
+            sends
         })?;
+        if sent {
+            outgoing::tell(namespace, slice::from_ref(socket), event, arguments);
+        }
         Ok(())
     }
 }

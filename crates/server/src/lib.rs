@@ -44,10 +44,16 @@ mod data; // Values by name that belong to a socket.
 mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
+mod event_middleware; // What events pass before their handlers.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
+mod holds; // Who needs a namespace.
+mod listeners; // What a program listens to.
 mod namespace; // A namespace.
+mod namespaces; // All of them.
+mod outgoing; // What is emitted, for those who listen.
+mod parent; // Namespaces made on demand.
 mod peer; // The address of the peer.
 mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
@@ -67,8 +73,12 @@ pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
 pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
+pub use handlers::Registration;
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use namespaces::EmptyNamespaces;
+pub use outgoing::Outgoing;
+pub use parent::{Approval, InvalidPattern};
 pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;

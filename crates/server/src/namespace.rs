@@ -1,17 +1,20 @@
 //! A namespace: its sockets, their rooms, and the handlers they share.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 use sockeye_adapter::{IntoRooms, Room, RoomEvent, Rooms, Selection};
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
 
 use crate::ack::AckIds;
 use crate::emit::{Broadcast, EmitError};
-use crate::handler::{Connecting, Disconnected, Handler, Received, erase};
 use crate::handlers::Handlers;
+use crate::holds::Holds;
+use crate::namespaces::EmptyNamespaces;
 use crate::recovery::Keeper;
 use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
@@ -23,12 +26,21 @@ use crate::wire::Wire;
 ///
 /// Handlers live here, shared by all sockets, so that they cost a connection nothing. They can be added and removed at
 /// any time, and are called in the order in which they were added.
+///
+/// A [parent](crate::Server::of_pattern) is one too: it stands for all its children. A child that was made for a client is
+/// gone when its last socket is, by [default](crate::ServerBuilder::empty_namespaces); a handle kept then reaches nobody.
 #[derive(Clone)]
 pub struct Namespace(Arc<NamespaceInner>);
 
 pub(crate) struct NamespaceInner {
     name: Box<str>,
+    kind: Kind,
     server: Weak<ServerInner>,
+    holds: Holds,
+    /// Whether the hooks for new namespaces have let it be, once they have been told.
+    announced: OnceLock<bool>,
+    /// Whether one of its sockets has listeners of its own to what is emitted.
+    pub(crate) sockets_listen: AtomicBool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) rooms: Mutex<Rooms<Arc<SocketInner>>>,
     watch: RoomWatch,
@@ -38,17 +50,44 @@ pub(crate) struct NamespaceInner {
     keeper: Option<Arc<Keeper>>,
 }
 
+/// How a namespace came to be.
+pub(crate) enum Kind {
+    /// Somebody asked for it by name.
+    Named,
+    /// It is the pattern of others, and has no sockets of its own.
+    Parent,
+    /// It was made by this parent.
+    Child(Namespace),
+}
+
 impl Namespace {
-    pub(crate) fn new(name: &str, server: Weak<ServerInner>, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(name: &str, kind: Kind, server: &Arc<ServerInner>) -> Self {
+        let settings = server.settings.clone();
+        let mut rooms = Rooms::new(settings.max_rooms);
+        let (holds, handlers, watch) = (Holds::default(), Handlers::default(), RoomWatch::default());
+        if let Kind::Child(parent) = &kind {
+            handlers.copy(&parent.0.handlers);
+            watch.copy(&parent.0.watch);
+            if !watch.is_empty() {
+                rooms.keep_journal();
+            }
+        }
+        if !matches!(kind, Kind::Child(_)) || settings.empty_namespaces == EmptyNamespaces::Kept {
+            holds.keep();
+        }
         let recovery = settings.recovery.as_ref();
         Self(Arc::new(NamespaceInner {
             keeper: recovery.map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice)),
             name: name.into(),
-            server,
-            rooms: Mutex::new(Rooms::new(settings.max_rooms)),
+            kind,
+            server: Arc::downgrade(server),
+            holds,
+            announced: OnceLock::new(),
+            sockets_listen: AtomicBool::new(false),
+            rooms: Mutex::new(rooms),
             settings,
-            watch: RoomWatch::default(),
-            handlers: Handlers::default(),
+            watch,
+            handlers,
             ack_ids: AckIds::default(),
         }))
     }
@@ -67,6 +106,47 @@ impl Namespace {
         self.0.server.upgrade().map(Server::from_inner)
     }
 
+    pub(crate) fn holds(&self) -> &Holds {
+        &self.0.holds
+    }
+
+    pub(crate) fn announced(&self) -> &OnceLock<bool> {
+        &self.0.announced
+    }
+
+    /// A socket has left, or was not let in. The last one takes a namespace with it that was made for clients.
+    pub(crate) fn release(&self) {
+        if self.0.holds.release()
+            && let Some(server) = self.0.server.upgrade()
+        {
+            server.namespaces.remove(self);
+        }
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        match &self.0.kind {
+            Kind::Named | Kind::Parent => None,
+            Kind::Child(parent) => Some(parent),
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<NamespaceInner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn from_inner(inner: Arc<NamespaceInner>) -> Self {
+        Self(inner)
+    }
+
+    /// The namespaces it stands for: itself, or the children of a parent.
+    pub(crate) fn family(&self) -> SmallVec<[Self; 1]> {
+        match (&self.0.kind, self.0.server.upgrade()) {
+            (Kind::Named | Kind::Child(_), _) => smallvec![self.clone()],
+            (Kind::Parent, Some(server)) => server.namespaces.children(self),
+            (Kind::Parent, None) => SmallVec::new(),
+        }
+    }
+
     pub(crate) fn wire(&self) -> &Wire {
         &self.0.settings.wire
     }
@@ -77,84 +157,6 @@ impl Namespace {
 
     pub(crate) fn ack_ids(&self) -> &AckIds {
         &self.0.ack_ids
-    }
-
-    /// Calls `handler` for every event of this name.
-    ///
-    /// Several handlers of one event are called in the order in which they were added. The events of one socket start
-    /// in the order of arrival; a handler that waits for something lets later events start meanwhile.
-    ///
-    /// ```
-    /// # use sockeye::{Data, Server, Socket};
-    /// # let io = Server::builder().build()?;
-    /// io.on("chat message", async |socket: Socket, Data(text): Data<String>| {
-    ///     socket.broadcast().emit("chat message", &text)
-    /// });
-    /// io.on("add", async |Data((a, b)): Data<(i64, i64)>| a + b); // the answer to the acknowledgement
-    /// # Ok::<(), sockeye::ConfigError>(())
-    /// ```
-    pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.0.handlers.add(event, erase(handler));
-        self
-    }
-
-    /// Removes all handlers of this event.
-    pub fn off(&self, event: &str) -> &Self {
-        self.0.handlers.remove(event);
-        self
-    }
-
-    /// Calls `handler` for every event, before the handlers of its name.
-    ///
-    /// What it returns answers nothing: only the handlers of the name can answer.
-    pub fn on_any<A>(&self, handler: impl Handler<Received, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.any.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that has connected, after the client has been told so.
-    pub fn on_connect<A>(&self, handler: impl Handler<Connecting, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.connect.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that is about to leave; its rooms can still be read.
-    pub fn on_disconnecting<A>(&self, handler: impl Handler<Disconnected, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.disconnecting.push(handler.clone()));
-        self
-    }
-
-    /// Calls `handler` for every socket that has left; it is in no room any more.
-    ///
-    /// It does not wait for the socket's other handlers: those that are still waiting for something go on.
-    pub fn on_disconnect<A>(&self, handler: impl Handler<Disconnected, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.disconnect.push(handler.clone()));
-        self
-    }
-
-    /// Has every socket that wants to connect pass `handler` first, in the order in which they were added.
-    ///
-    /// `Err` refuses the socket: the client gets the error as `connect_error`, with its data if it is a
-    /// [`ConnectError`](crate::ConnectError). Rooms that the socket has joined are left then.
-    ///
-    /// ```
-    /// # use sockeye::{ConnectError, Data, Server};
-    /// # #[derive(serde::Deserialize)]
-    /// # struct Auth { token: String }
-    /// # let io = Server::builder().build()?;
-    /// io.of("/admin").middleware(async |Data(auth): Data<Auth>| {
-    ///     if auth.token == "secret" { Ok(()) } else { Err(ConnectError::new("not authorized")) }
-    /// });
-    /// # Ok::<(), sockeye::ConfigError>(())
-    /// ```
-    pub fn middleware<A>(&self, handler: impl Handler<Connecting, A>) -> &Self {
-        let handler = erase(handler);
-        self.0.handlers.change(|table| table.middleware.push(handler.clone()));
-        self
     }
 
     /// Chooses all sockets of the namespace, for an emit or another operation.
@@ -215,7 +217,8 @@ impl Namespace {
 
     /// The connected socket of this id.
     pub fn socket(&self, id: impl AsRef<str>) -> Option<Socket> {
-        self.0.rooms.lock().get(id.as_ref()).map(Socket::from_inner)
+        let find = |namespace: &Self| namespace.0.rooms.lock().get(id.as_ref());
+        self.family().iter().find_map(find).map(Socket::from_inner)
     }
 
     /// All connected sockets.
@@ -225,7 +228,7 @@ impl Namespace {
 
     /// How many sockets are connected.
     pub fn socket_count(&self) -> usize {
-        self.0.rooms.lock().len()
+        self.family().iter().map(|namespace| namespace.0.rooms.lock().len()).sum()
     }
 
     /// All sockets of all nodes, as they are now. There are no other nodes yet.
@@ -290,14 +293,23 @@ impl Namespace {
 
     /// The rooms that sockets have joined; those that are named by a socket's own id are not among them.
     pub fn rooms(&self) -> Vec<Room> {
-        self.0.rooms.lock().names().cloned().collect()
+        let rooms = |namespace: &Self| namespace.0.rooms.lock().names().cloned().collect::<Vec<_>>();
+        self.family().iter().flat_map(rooms).collect()
     }
 
     pub(crate) fn targets(&self, selection: &Selection) -> Vec<Socket> {
-        let targets = self.0.rooms.lock().targets(selection);
-        targets.into_iter().map(Socket::from_inner).collect()
+        let targets = |namespace: &Self| namespace.0.rooms.lock().targets(selection);
+        self.family().iter().flat_map(targets).map(Socket::from_inner).collect()
     }
 }
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

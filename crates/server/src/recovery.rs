@@ -124,6 +124,19 @@ struct State {
     /// Who is here, by the secret with which it may come back while we think that it still is.
     present: HashMap<SmolStr, Weak<SocketInner>, RandomState>,
     absent: Absentees<Session>,
+    /// Whether the namespace is held for those who are away.
+    holds: bool,
+}
+
+impl State {
+    /// Keeps what belongs to a client, and the namespace that it may come back to.
+    fn keep(&mut self, namespace: &Namespace, pid: PrivateId, session: Session) {
+        if !std::mem::replace(&mut self.holds, true) {
+            // Who leaves still holds it, so it can't be too late.
+            namespace.holds().take();
+        }
+        self.absent.keep(pid, session, now());
+    }
 }
 
 /// What a client left behind.
@@ -186,7 +199,7 @@ impl Keeper {
         let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let log = Log::new(epoch, keep, settings.log_limit);
         let absent = Absentees::new(settings.max_disconnection, settings.session_limit);
-        let state = State { log, present: HashMap::default(), absent };
+        let state = State { log, present: HashMap::default(), absent, holds: false };
         Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings })
     }
 
@@ -245,10 +258,12 @@ impl Keeper {
     }
 
     /// Takes a socket out of its namespace, and keeps what belongs to it if its client may come back.
-    pub(crate) fn part(&self, socket: &Socket, recoverable: &Recoverable, reason: Option<DisconnectReason>) {
+    ///
+    /// Says whether it still was there.
+    pub(crate) fn part(&self, socket: &Socket, recoverable: &Recoverable, reason: Option<DisconnectReason>) -> bool {
         let mut state = self.state.lock();
         let (rooms, data) = (socket.rooms(), socket.data_values());
-        socket.vacate();
+        let vacated = socket.vacate();
         if let Some(pid) = recoverable.pid.get() {
             state.present.remove(pid.as_str());
             if reason.is_some_and(DisconnectReason::is_recoverable) {
@@ -258,12 +273,13 @@ impl Keeper {
                     progress: recoverable.progress(),
                     left: state.log.newest(),
                 };
-                state.absent.keep(pid.clone(), session, now());
+                state.keep(socket.namespace_ref(), pid.clone(), session);
             }
         } else if let Some(claim) = recoverable.claim.lock().take().filter(|_| reason.is_some()) {
             // It went before it was let in, and may come back again.
-            state.absent.keep(claim.pid, claim.session, now());
+            state.keep(socket.namespace_ref(), claim.pid, claim.session);
         }
+        vacated
     }
 
     /// Sends an event, with its offset, to the selected sockets or to one, and keeps it for those who are away.
@@ -313,26 +329,38 @@ impl Keeper {
             return;
         }
         let Some(server) = namespace.server() else { return };
-        let (keeper, pause) = (Arc::downgrade(self), self.settings.max_disconnection);
+        if server.connection_count() == 0 && tokio::runtime::Handle::try_current().is_err() {
+            // There is no runtime to do it on yet; the next event sees to it.
+            return self.sweeping.store(false, Ordering::Relaxed);
+        }
+        let (namespace, pause) = (namespace.downgrade(), self.settings.max_disconnection);
         let engine = server.inner().engine().clone();
         let stop = engine.stop_listening().clone();
         engine.spawn_at_home(async move {
             while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-                let Some(keeper) = keeper.upgrade() else { return };
-                if keeper.forget_old() {
-                    keeper.sweeping.store(false, Ordering::Relaxed);
+                let Some(namespace) = namespace.upgrade().map(Namespace::from_inner) else { return };
+                if namespace.keeper().is_none_or(|keeper| keeper.forget_old(&namespace)) {
                     return;
                 }
             }
         });
     }
 
-    /// Forgets what is too old. Says whether nothing is left.
-    fn forget_old(&self) -> bool {
+    /// Forgets what is too old. Says whether nothing is left; the next one to leave something has it swept again.
+    fn forget_old(&self, namespace: &Namespace) -> bool {
         let (mut state, now) = (self.state.lock(), now());
         state.log.forget_old(now);
         state.absent.forget_old(now);
-        state.log.is_empty() && state.absent.is_empty()
+        let empty = state.log.is_empty() && state.absent.is_empty();
+        if empty {
+            self.sweeping.store(false, Ordering::Relaxed);
+        }
+        let nobody_away = state.absent.is_empty() && std::mem::take(&mut state.holds);
+        drop(state);
+        if nobody_away {
+            namespace.release();
+        }
+        empty
     }
 }
 

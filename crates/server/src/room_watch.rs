@@ -28,8 +28,13 @@ impl RoomWatch {
         });
     }
 
-    /// Whether anybody wants to know.
-    fn is_empty(&self) -> bool {
+    /// Takes over all those who watch others now.
+    pub(crate) fn copy(&self, others: &Self) {
+        self.watchers.store(others.watchers.load_full());
+    }
+
+    /// Whether nobody wants to know.
+    pub(crate) fn is_empty(&self) -> bool {
         self.watchers.load().is_empty()
     }
 

@@ -8,8 +8,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use hashbrown::HashMap;
-use parking_lot::RwLock;
 use sockeye_engine::{Acceptor, ConfigError, Connection, Drain, Engine, EngineConfig, Listener, Receiver};
 use sockeye_protocol::Limits;
 use tokio::net::ToSocketAddrs;
@@ -21,6 +19,7 @@ use crate::extensions::Extensions;
 use crate::handler::ExtractError;
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
+use crate::namespaces::{EmptyNamespaces, Namespaces};
 use crate::recovery::Recovery;
 use crate::wire::Wire;
 
@@ -51,7 +50,7 @@ pub(crate) struct ServerInner {
     pub(crate) settings: Arc<Settings>,
     /// Set once, when the server is built: engine and server need each other.
     engine: OnceLock<Engine>,
-    namespaces: RwLock<HashMap<Box<str>, Namespace>>,
+    pub(crate) namespaces: Namespaces,
 }
 
 /// What sockets and namespaces have to know.
@@ -60,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) wire: Wire,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_namespaces: usize,
+    pub(crate) empty_namespaces: EmptyNamespaces,
     pub(crate) max_rooms: usize,
     pub(crate) max_pending_acks: usize,
     pub(crate) max_suspended: usize,
@@ -104,7 +104,7 @@ impl Server {
         let inner = Arc::new(ServerInner {
             settings: Arc::new(settings),
             engine: OnceLock::new(),
-            namespaces: RwLock::default(),
+            namespaces: Namespaces::default(),
         });
         let entrance = Arc::new(Entrance(Arc::downgrade(&inner)));
         let engine = Engine::new(engine, entrance)?;
@@ -123,7 +123,8 @@ impl Server {
 
     /// The namespace of this name, made if it is not there. A slash in front is added if it is missing.
     ///
-    /// Clients can only connect to namespaces that exist.
+    /// Clients can only connect to namespaces that exist, or that a [pattern](Self::of_pattern) or a
+    /// [function](Self::of_dynamic) lets them make. A name that a pattern matches becomes a child of its parent.
     pub fn of(&self, name: &str) -> Namespace {
         self.inner.of(name)
     }
@@ -239,21 +240,6 @@ impl fmt::Debug for Server {
 impl ServerInner {
     pub(crate) fn engine(&self) -> &Engine {
         self.engine.get().expect("`build` sets the engine before it gives the server away")
-    }
-
-    /// The namespace of this name, if it exists.
-    pub(crate) fn namespace(&self, name: &str) -> Option<Namespace> {
-        self.namespaces.read().get(name).cloned()
-    }
-
-    fn of(self: &Arc<Self>, name: &str) -> Namespace {
-        let name = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        if let Some(namespace) = self.namespace(&name) {
-            return namespace;
-        }
-        let mut namespaces = self.namespaces.write();
-        let made = || Namespace::new(&name, Arc::downgrade(self), self.settings.clone());
-        namespaces.entry(name.as_str().into()).or_insert_with(made).clone()
     }
 }
 

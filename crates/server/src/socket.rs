@@ -19,7 +19,6 @@ use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch::{self, EventQueue};
 use crate::emit::{Broadcast, Emit, EmitError};
 use crate::extensions::Extensions;
-use crate::handler::{Handler, Received, erase};
 use crate::handlers::Handlers;
 use crate::handshake::Handshake;
 use crate::namespace::Namespace;
@@ -70,7 +69,7 @@ enum State {
 }
 
 impl Socket {
-    /// A socket that is not connected yet, registered with its namespace.
+    /// A socket that is not connected yet, registered with its namespace, which is [held](crate::holds) for it.
     pub(crate) fn register(
         id: SocketId,
         namespace: Namespace,
@@ -332,26 +331,12 @@ impl Socket {
         Some(change(&mut rooms, key))
     }
 
-    /// Calls `handler` for every event of this name from this client, after the handlers of the namespace.
-    pub fn on<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.own().handlers.add(event, erase(handler));
-        self
+    /// Its own handlers, for one to be added.
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.own().handlers
     }
 
-    /// Calls `handler` for the next event of this name from this client.
-    pub fn once<A>(&self, event: &str, handler: impl Handler<Received, A>) -> &Self {
-        self.own().handlers.add_once(event, erase(handler));
-        self
-    }
-
-    /// Removes this socket's own handlers of this event; those of the namespace stay.
-    pub fn off(&self, event: &str) -> &Self {
-        if let Some(own) = self.0.own.get() {
-            own.handlers.remove(event);
-        }
-        self
-    }
-
+    /// Its own handlers, if it ever had any.
     pub(crate) fn own_handlers(&self) -> Option<&Handlers> {
         self.0.own.get().map(|own| &own.handlers)
     }
@@ -450,27 +435,36 @@ impl Socket {
     ///
     /// Without a reason its client has been refused, and has nothing to come back for.
     pub(crate) fn abandon(&self, reason: Option<DisconnectReason>) {
-        match self.recovery() {
+        let vacated = match self.recovery() {
             Some((keeper, recoverable)) => {
-                keeper.part(self, recoverable, reason);
+                let vacated = keeper.part(self, recoverable, reason);
                 keeper.sweep(&self.0.namespace);
+                vacated
             }
             None => self.vacate(),
-        }
+        };
         self.0.namespace.tell_of_rooms();
         self.0.acks.close();
+        if vacated {
+            // They may hold this very socket.
+            if let Some(handlers) = self.own_handlers() {
+                handlers.clear();
+            }
+            self.0.namespace.release();
+        }
     }
 
     /// Gives its place in the namespace up. Says whether it had one; nobody who watches rooms is told yet.
-    pub(crate) fn vacate(&self) {
+    pub(crate) fn vacate(&self) -> bool {
         let mut rooms = self.0.namespace.inner().rooms.lock();
         // Only once: its place may be another socket's by now.
         if self.0.state.swap(State::Disconnected as u8, Ordering::AcqRel) == State::Disconnected as u8 {
-            return;
+            return false;
         }
         let removed = self.0.key.get().and_then(|&key| rooms.remove(key));
         drop(rooms);
         drop(removed);
+        true
     }
 
     /// Ends the socket: handlers are told, rooms left, waiting for answers ended. Only the first call does anything.

@@ -1,19 +1,21 @@
 // Puts the parts together: what the server says, what the user does, what is shown.
 
-import { Connection } from "./connection.js";
-import { Conversations, LOBBY, keyOf } from "./conversations.js";
-import { Identity, newId } from "./identity.js";
-import { MessageList, byId, listItem, paintAvatar } from "./view.js";
+import { Composer } from "/stage/composer.js";
+import { Connection, options } from "/stage/connection.js";
+import { Conversations, keyOf } from "/stage/conversations.js";
+import { closeDrawer, dialog, fillLists, hasRoom, onChoice, showState, showUnread } from "/stage/frame.js";
+import { Identity, newId } from "/stage/identity.js";
+import { SignIn } from "/stage/sign-in.js";
+import { MessageList, byId, drawTyping, paintAvatar } from "/stage/view.js";
 
-const TYPING_REPEAT = 2000;
-const TYPING_ENDS = 4000;
+const LOBBY = "#lobby";
 
-const identity = new Identity();
+const identity = new Identity("sockeye-chat");
 const conversations = new Conversations();
 /** Names of those who are online, and of all rooms with the number of people in each. */
 let people = new Set();
 let directory = new Map([["lobby", 0]]);
-let open = conversations.get(LOBBY);
+let open = conversations.with({ room: "lobby" });
 let wasOnline = false;
 
 const messages = new MessageList((entry) => {
@@ -24,7 +26,8 @@ const messages = new MessageList((entry) => {
 
 // ---- What the server says ----
 
-const connection = new Connection(identity, {
+const socket = window.io(options(() => ({ name: identity.name, key: identity.key, rooms: identity.rooms })));
+const connection = new Connection(socket, ["message", "received", "typing", "joined", "left"], {
   online(welcome) {
     identity.rename(welcome.name);
     people = new Set(welcome.people);
@@ -34,11 +37,11 @@ const connection = new Connection(identity, {
     for (const room of welcome.rooms) takeHistory(room, wasOnline);
     if (!conversations.get(open.key)) open = conversations.get(LOBBY);
     rememberRooms();
-    byId("sign-in").close();
+    signIn.close();
     showState(wasOnline ? "back" : "online");
     wasOnline = true;
     drawAll();
-    if (!matchMedia("(max-width: 760px)").matches) byId("text").focus();
+    if (hasRoom()) composer.focus();
   },
   offline() {
     showState("offline");
@@ -46,7 +49,7 @@ const connection = new Connection(identity, {
   refused(why) {
     wasOnline = false;
     showState("signed-out");
-    askName(why);
+    signIn.ask(why);
   },
   sent(draft, answer) {
     const conversation = conversations.get(keyOf(draft.to));
@@ -60,7 +63,7 @@ const connection = new Connection(identity, {
   message(message) {
     const conversation = conversations.of(message, identity.name);
     take(conversation, message, true);
-    stopTyping(conversation, message.from);
+    conversation.types(message.from, false, showTyping);
     if (conversation.isRoom || message.from === identity.name) return;
     connection.tell("received", message.from, message.id);
   },
@@ -71,11 +74,7 @@ const connection = new Connection(identity, {
   },
   typing({ from, to, active }) {
     const key = "room" in to ? keyOf(to) : `@${from}`;
-    const conversation = conversations.get(key);
-    if (!conversation || from === identity.name) return;
-    stopTyping(conversation, from);
-    if (active) conversation.typing.set(from, setTimeout(() => stopTyping(conversation, from), TYPING_ENDS));
-    drawTyping();
+    if (from !== identity.name) conversations.get(key)?.types(from, active, showTyping);
   },
   async joined({ room, name, people: count }) {
     directory.set(room, count);
@@ -96,7 +95,7 @@ const connection = new Connection(identity, {
       await connection.ask("leave", room);
     } else {
       conversation?.notice(`${name} left`);
-      if (conversation) stopTyping(conversation, name);
+      conversation?.types(name, false, showTyping);
     }
     drawAll();
   },
@@ -123,16 +122,15 @@ function take(conversation, message, counts) {
 // ---- What the user does ----
 
 function select(conversation, { focus = true } = {}) {
-  open.draft = byId("text").value;
+  composer.stop();
+  open.draft = composer.draft;
   open = conversation;
   open.unread = 0;
   closeDrawer();
-  const text = byId("text");
-  text.value = open.draft;
+  composer.draft = open.draft;
   drawAll();
   messages.show(open, identity.name);
-  fitText();
-  if (focus) text.focus();
+  if (focus) composer.focus();
 }
 
 async function enterRoom(name) {
@@ -168,162 +166,23 @@ function say(text) {
   drawMessages();
 }
 
-let typingSince = 0;
-let typingPause;
+const composer = new Composer({ say, typing: (active) => connection.tell("typing", open.to, active) });
 
-function tellTyping(active) {
-  clearTimeout(typingPause);
-  if (active) typingPause = setTimeout(() => tellTyping(false), TYPING_ENDS - 1000);
-  const due = active ? Date.now() - typingSince > TYPING_REPEAT : typingSince > 0;
-  if (!due) return;
-  typingSince = active ? Date.now() : 0;
-  connection.tell("typing", open.to, active);
-}
-
-byId("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const text = byId("text");
-  if (text.value.trim() !== "") {
-    say(text.value.trimEnd());
-    text.value = "";
-    tellTyping(false);
-  }
-  fitText();
-  text.focus();
-});
-
-byId("text").addEventListener("keydown", (event) => {
-  // While a word is being composed (Chinese, Japanese, …), Enter takes the word.
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    byId("composer").requestSubmit();
-  }
-});
-
-byId("text").addEventListener("input", (event) => {
-  fitText();
-  tellTyping(event.target.value.trim() !== "");
-});
-
-byId("lists").addEventListener("click", (event) => {
-  const key = event.target.closest("[data-key]")?.dataset.key;
-  if (!key) return;
-  tellTyping(false);
+onChoice((key) => {
   if (key.startsWith("#")) enterRoom(key.slice(1));
   else select(conversations.with({ user: key.slice(1) }));
 });
 
-byId("lists").addEventListener("keydown", (event) => {
-  const entries = [...byId("lists").querySelectorAll(".entry")];
-  const at = entries.indexOf(document.activeElement);
-  const places = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 };
-  const target = at >= 0 && entries[places[event.key]];
-  if (!target) return;
-  event.preventDefault();
-  for (const entry of entries) entry.tabIndex = entry === target ? 0 : -1;
-  target.focus();
-});
-
 byId("leave").addEventListener("click", leaveRoom);
+byId("new-room").addEventListener("click", dialog("room-dialog", enterRoom));
 
-byId("sign-out").addEventListener("click", () => {
-  connection.close();
-  identity.rename("");
-  // The next one at this browser starts with an empty page.
-  location.reload();
-});
-
-byId("link-device").addEventListener("click", () => {
-  const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  byId("link-hint").textContent = local
-    ? "This address works on this computer only. For a phone, open the chat by its network address first." : "";
-  byId("link").value = identity.link();
-  byId("link-dialog").showModal();
-  byId("link").select();
-});
-
-byId("copy-link").addEventListener("click", async () => {
-  byId("link").select();
-  // The clipboard's interface is missing on plain HTTP; the old command is not.
-  await navigator.clipboard?.writeText(byId("link").value).catch(() => {}) ?? document.execCommand("copy");
-  byId("copy-link").textContent = "Copied";
-  setTimeout(() => { byId("copy-link").textContent = "Copy"; }, 2000);
-});
-
-byId("new-room").addEventListener("click", () => {
-  byId("room-error").textContent = "";
-  byId("room-name").value = "";
-  byId("room-dialog").showModal();
-});
-
-byId("room-dialog").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const refused = await enterRoom(byId("room-name").value.trim());
-  if (refused) byId("room-error").textContent = `${capital(refused.error)}.`;
-  else {
-    byId("room-dialog").close();
-    byId("text").focus();
-  }
-});
-
-for (const button of document.querySelectorAll("[data-close]")) {
-  button.addEventListener("click", () => button.closest("dialog").close());
-}
-
-// ---- Signing in ----
-
-function askName(error) {
-  byId("nickname").value = identity.name;
-  byId("sign-in-error").textContent = error ? `${capital(error)}.` : "";
-  if (!byId("sign-in").open) byId("sign-in").showModal();
-  byId("nickname").select();
-}
-
-byId("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  identity.rename(byId("nickname").value.trim());
-  byId("sign-in-error").textContent = "";
-  showState("connecting");
-  connection.close();
-  connection.open();
-});
-
-// Without a name there is nothing behind the question to go back to.
-byId("sign-in").addEventListener("cancel", (event) => event.preventDefault());
-
-// ---- The drawer, which the list becomes on a phone ----
-
-const narrow = matchMedia("(max-width: 760px)");
-
-function openDrawer() {
-  document.body.classList.add("drawer");
-  applyDrawer();
-  (byId("lists").querySelector("[aria-current]") ?? byId("new-room")).focus();
-}
-
-function closeDrawer() {
-  const had = byId("sidebar").contains(document.activeElement);
-  document.body.classList.remove("drawer");
-  applyDrawer();
-  if (had && narrow.matches) byId("open-drawer").focus();
-}
-
-function applyDrawer() {
-  const shown = document.body.classList.contains("drawer");
-  // What is out of sight can't be reached by Tab either.
-  byId("sidebar").inert = narrow.matches && !shown;
-  byId("talk").inert = narrow.matches && shown;
-  byId("open-drawer").setAttribute("aria-expanded", shown);
-}
-
-byId("open-drawer").addEventListener("click", openDrawer);
-byId("close-drawer").addEventListener("click", closeDrawer);
-byId("backdrop").addEventListener("click", closeDrawer);
-narrow.addEventListener("change", closeDrawer);
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
-  if (document.body.classList.contains("drawer")) closeDrawer();
-  else byId("text").focus();
+const signIn = new SignIn(identity, {
+  enter() {
+    showState("connecting");
+    connection.close();
+    connection.open();
+  },
+  leave: () => connection.close(),
 });
 
 // ---- What is shown ----
@@ -332,11 +191,10 @@ function drawAll() {
   drawLists();
   drawHead();
   drawMessages();
-  drawTyping();
+  showTyping();
 }
 
 function drawLists() {
-  const focused = document.activeElement?.dataset?.key;
   const joined = conversations.rooms();
   const others = [...directory.keys()].filter((name) => !conversations.get(`#${name}`));
   const rooms = [
@@ -352,20 +210,10 @@ function drawLists() {
     online: people.has(name),
     note: people.has(name) ? "" : "offline",
   }));
-  const mark = (line) => listItem({ ...line, current: line.key === open.key });
-  byId("rooms").replaceChildren(...rooms.map(mark));
-  byId("people").replaceChildren(...persons.map(mark));
+  fillLists([[byId("rooms"), rooms], [byId("people"), persons]], open.key);
   byId("people-count").textContent = people.size || "";
   byId("alone").hidden = persons.length > 0;
-  // One stop for Tab in the whole list; the arrows go on from there.
-  const entries = [...byId("lists").querySelectorAll(".entry")];
-  const stop = entries.find((entry) => entry.dataset.key === (focused ?? open.key)) ?? entries[0];
-  if (stop) stop.tabIndex = 0;
-  if (focused) stop?.focus();
-  const unread = conversations.unread();
-  document.title = `${unread ? `(${unread}) ` : ""}${open.isRoom ? "#" : ""}${open.title} · Sockeye chat`;
-  byId("elsewhere").hidden = unread === 0;
-  byId("open-drawer").setAttribute("aria-label", unread ? `Conversations, ${unread} unread` : "Conversations");
+  showUnread(conversations.unread(), `${open.isRoom ? "#" : ""}${open.title} · Sockeye chat`);
 }
 
 function drawHead() {
@@ -385,46 +233,8 @@ function drawMessages() {
   messages.update(open, identity.name);
 }
 
-function drawTyping() {
-  const names = [...open.typing.keys()];
-  const who = names.length > 2 ? `${names.length} people` : names.join(" and ");
-  byId("typing").textContent = names.length ? `${who} ${names.length === 1 ? "is" : "are"} typing` : "";
-}
-
-function stopTyping(conversation, name) {
-  clearTimeout(conversation.typing.get(name));
-  conversation.typing.delete(name);
-  drawTyping();
-}
-
-const STATES = {
-  connecting: ["connecting", ""],
-  online: ["online", ""],
-  offline: ["offline", "Connection lost. Trying again… What you write now is sent when it is back."],
-  back: ["online", "Connected again."],
-  "signed-out": ["signed out", ""],
-};
-let bannerEnds;
-
-function showState(state) {
-  const [short, long] = STATES[state];
-  document.body.dataset.state = state;
-  byId("my-state").textContent = short;
-  const banner = byId("banner");
-  banner.textContent = long;
-  banner.hidden = long === "";
-  clearTimeout(bannerEnds);
-  if (state === "back") bannerEnds = setTimeout(() => showState("online"), 2500);
-}
-
-function fitText() {
-  const text = byId("text");
-  text.style.height = "auto";
-  text.style.height = `${text.scrollHeight}px`;
-}
-
-function capital(sentence) {
-  return sentence[0].toUpperCase() + sentence.slice(1);
+function showTyping() {
+  drawTyping([...open.typing.keys()]);
 }
 
 document.addEventListener("visibilitychange", () => {
@@ -436,8 +246,7 @@ document.addEventListener("visibilitychange", () => {
 // For tests and for the curious: `chat.socket.io.engine.transport.name` in the browser's console.
 window.chat = { socket: connection.socket };
 
-applyDrawer();
 showState("connecting");
 drawAll();
 if (identity.name) connection.open();
-else askName("");
+else signIn.ask("");

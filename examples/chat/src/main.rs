@@ -3,26 +3,19 @@
 //! `cargo run -p chat`, then open the printed addresses in two browsers, or on a phone.
 
 mod chat;
-mod page;
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use axum::Router;
 use clap::Parser;
 use serde::Serialize;
-use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Failure, Server, Socket, State};
-use tokio::net::TcpListener;
+use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Server, Socket, State};
 
 use crate::chat::{Chat, Draft, Hello, Message, OpenRoom, Posted, Refusal, To};
 
 #[derive(Parser)]
 struct Args {
-    #[arg(long, default_value = "0.0.0.0")]
-    host: IpAddr,
-    #[arg(long, default_value_t = 3000)]
-    port: u16,
+    #[command(flatten)]
+    place: stage::Place,
 }
 
 #[tokio::main]
@@ -31,59 +24,8 @@ async fn main() -> anyhow::Result<()> {
     let io = Server::builder().state(Arc::new(Chat::default())).build()?;
     handle(&io);
 
-    let app = Router::new().merge(page::routes()).layer(io.layer());
-    let signalled = stop_signal()?;
-    let listener = TcpListener::bind((args.host, args.port)).await?;
-    announce(listener.local_addr()?);
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        () = signalled => {}
-    }
-    // Every client is told, and gets what waits for it. Requests that are never finished end with the process.
-    io.close().await;
-    Ok(())
-}
-
-/// Prints where the chat is to be found: here, and from other devices on the same network.
-#[allow(clippy::print_stdout, reason = "whoever starts the example reads the addresses there")]
-fn announce(address: SocketAddr) {
-    if !address.ip().is_unspecified() {
-        return println!("http://{address}");
-    }
-    println!("http://localhost:{}", address.port());
-    if let Some(host) = outgoing_address() {
-        println!("http://{} from other devices on this network", SocketAddr::new(host, address.port()));
-    }
-}
-
-/// This machine's address on its network, if it has one. Connecting a UDP socket sends nothing: it only picks a route.
-fn outgoing_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
-}
-
-/// Ends when the process is asked to stop, from this call on.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(windows)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
+    let page = stage::page(include_str!("../page/index.html"), include_str!("../page/main.js"));
+    stage::serve(&io, page.layer(io.layer()), args.place).await
 }
 
 /// What the server does when a page connects, says something or goes.
@@ -96,7 +38,7 @@ fn handle(io: &Server) {
     io.on("typing", typing);
     io.on("received", received);
     io.on_disconnect(exit);
-    io.on_error(answer_with_refusal);
+    io.on_error(stage::refuse::<Refusal>);
 }
 
 type TheChat = State<Arc<Chat>>;
@@ -208,23 +150,10 @@ async fn received(
     Extension(me): Me,
     Data((author, id)): Data<(String, String)>,
 ) -> Result<(), EmitError> {
-    if !chat::is_id(&id) || chat.reaches(&me.name, &To::User(author.clone())).is_err() {
+    if !stage::message::is_id(&id) || chat.reaches(&me.name, &To::User(author.clone())).is_err() {
         return Ok(());
     }
     socket.to(user(&author)).emit("received", Received { by: &me.name, id: &id })
-}
-
-/// Tells the page what was refused, and the terminal what went wrong.
-fn answer_with_refusal(failure: Failure) {
-    let refusal = failure.error.downcast_ref::<Refusal>();
-    if refusal.is_none() {
-        eprintln!("{}: {}", failure.event, failure.error);
-    }
-    let error = refusal.unwrap_or(&Refusal::Malformed).to_string();
-    // A page that gets no answer asks again.
-    if let Some(ack) = failure.ack {
-        drop(ack.send(Refused { error }));
-    }
 }
 
 /// The room of all devices of a user.
@@ -235,11 +164,6 @@ fn user(name: &str) -> String {
 /// The room of all who are in a room of the chat.
 fn room(name: &str) -> String {
     format!("room:{name}")
-}
-
-#[derive(Serialize)]
-struct Refused {
-    error: String,
 }
 
 #[derive(Serialize)]

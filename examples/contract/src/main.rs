@@ -11,6 +11,9 @@ mod stopping; // The signals that end the process, and how it ends.
 mod this_socket; // Events about the socket itself.
 mod values; // Events that carry values, and their acknowledgements.
 
+use std::net::SocketAddr;
+
+use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
 use clap::Parser;
@@ -25,13 +28,15 @@ async fn main() -> anyhow::Result<()> {
     let io = settings::server(&options)?;
     namespaces::open(&io)?;
 
-    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let address = ("127.0.0.1", options.port);
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --port {}", options.port))?;
     // Before the address is told: who reads it may stop the server at once.
     let stopped = stopping::signal()?;
     announce(&format!("listening on http://{}", listener.local_addr()?));
     let app = Router::new().route("/healthz", get("ok")).layer(io.layer());
     tokio::select! {
-        served = axum::serve(listener, app) => served?,
+        served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()) => served?,
         () = stopped => {}
     }
     stopping::close(&io).await;

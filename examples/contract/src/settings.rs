@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::{MessagePackParser, Server};
+use sockeye::{Cors, MessagePackParser, Recovery, Server};
 
 use crate::options::{Options, PacketParser};
 use crate::reasons::Reasons;
@@ -20,6 +20,8 @@ pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
         .upgrade_timeout(Duration::from_secs(2))
         .max_payload(100_000)
         .max_attachments(10)
+        .recovery(Recovery::default().max_disconnection(Duration::from_secs(3)))
+        .cors(Cors::origin("http://app.example").credentials())
         .state(NodeName(options.name.as_str().into()))
         .state(Arc::new(Reasons::default()));
     let builder = match options.parser {

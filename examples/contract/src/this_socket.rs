@@ -18,6 +18,7 @@ fn tells(namespace: &Namespace) {
     namespace.on("id", async |socket: Socket| socket.id().to_string());
     namespace.on("namespace", async |socket: Socket| socket.namespace().name().to_owned());
     namespace.on("transport", async |socket: Socket| socket.transport().name());
+    namespace.on("recovered", async |socket: Socket| socket.is_recovered());
     namespace.on("node", async |State(NodeName(name)): State<NodeName>| name.to_string());
     namespace.on("handshake", async |handshake: Handshake| {
         let mut told = handshake.to_json();

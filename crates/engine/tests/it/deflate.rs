@@ -302,22 +302,3 @@ fn a_compressed_message_nobody_agreed_on_ends_its_connection() {
         assert_eq!(server.closed(connection.id()).cause, CloseCause::Malformed);
     });
 }
-
-#[test]
-fn an_answer_to_a_poll_says_whether_it_may_be_compressed() {
-    let handle = |server: &Server, target: &str| {
-        let request = http::Request::get(target).body(http_body_util::Empty::<Bytes>::new()).unwrap();
-        let response = server.runtime().block_on(server.engine.handle(request));
-        *response.extensions().get::<Compression>().unwrap()
-    };
-    let server = Server::start(crate::support::Flavour::Hyper, EngineConfig::default());
-    let polling = Polling::open(&server);
-    let connection = server.opened();
-    connection.send_text(b"secret", &[], Compression::Never);
-    connection.send_binary(b"secret", Compression::Never);
-    assert_eq!(handle(&server, &polling.target), Compression::Never);
-    connection.send_text(b"secret", &[], Compression::Never);
-    connection.send_text(b"other", &[], Compression::Allowed);
-    assert_eq!(handle(&server, &polling.target), Compression::Allowed);
-    server.end();
-}

@@ -54,8 +54,7 @@ use crate::{
 pub trait Parser: Send + Sync + 'static {
     /// Writes a packet. Each placeholder in its JSON stands for the attachment of its number.
     ///
-    /// An event to many clients is written once, whatever their protocol revision. The server may be held up meanwhile,
-    /// so nothing of it can be used here: no emits, no rooms.
+    /// An event to many clients is written once, whatever their protocol revision.
     ///
     /// # Errors
     /// [`EncodeError`] if the packet has no form here. The emit fails with it, and nothing has been sent.

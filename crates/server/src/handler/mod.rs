@@ -13,6 +13,7 @@ pub use answer::Answer;
 pub(crate) use answer::Unanswered;
 pub(crate) use context::AckTicket;
 pub use context::{Connecting, Context, Disconnected, EventParts, Occasion, Received};
+pub(crate) use extract::mismatch;
 pub use extract::{Arguments, Data, Event, Extension, Extract, ExtractError, State};
 
 /// Any error, boxed.

@@ -129,6 +129,33 @@ async fn middlewares_are_passed_in_order_even_if_they_wait() {
 }
 
 #[tokio::test]
+async fn a_socket_passes_the_middlewares_of_when_it_came_once() {
+    let (gate, (log, mut seen)) = (Gate::new(), notes());
+    let host = Host::plain(builder().state(gate.clone()).state(log)).await;
+    host.io.middleware(async |State(gate): State<Gate>, State(log): State<Notes>| {
+        log.note("first");
+        gate.pass().await;
+    });
+    host.io.on("e", async || 1);
+    let mut early = host.open().await;
+    early.send("40").await;
+    seen.expect("first").await;
+    host.io.middleware(async |State(log): State<Notes>| log.note("second"));
+    gate.open(1);
+    assert!(early.text().await.starts_with("40{"));
+    assert_eq!(seen.so_far(), Vec::<String>::new());
+    gate.open(1);
+    let mut late = host.join().await;
+    assert_eq!(seen.so_far(), ["first", "second"]);
+    for client in [&mut early, &mut late] {
+        client.send_all([r#"421["e"]"#, r#"422["e"]"#]).await;
+        client.expect("431[1]").await;
+        client.expect("432[1]").await;
+    }
+    assert_eq!(seen.so_far(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_a_middleware_emits_precedes_the_answer_and_what_a_connect_handler_emits_follows() {
     for host in Host::each(builder).await {
         host.io.middleware(async |socket: Socket| socket.emit("early", 1));

@@ -228,6 +228,17 @@ async fn answers_of_handlers_that_do_not_wait_come_in_order() {
 }
 
 #[tokio::test]
+async fn names_of_an_objects_own_and_null_are_names_and_arguments_like_others() {
+    let host = Host::plain(builder()).await;
+    host.io.fallback(async |Event(name): Event, Data(value): Data<Option<i32>>| (name.to_string(), value));
+    let mut client = host.join().await;
+    for name in ["__proto__", "constructor", "hasOwnProperty", "toString", "", "1"] {
+        client.send(&format!(r#"421["{name}",null]"#)).await;
+        client.expect(&format!(r#"431["{name}",null]"#)).await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_without_a_handler_is_no_fault() {
     let host = Host::plain(builder()).await;
     let mut client = host.join().await;

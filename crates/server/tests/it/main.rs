@@ -13,11 +13,15 @@ mod closing; // The end of the server.
 mod compression; // permessage-deflate, and who does not want it.
 mod connect; // Into a namespace, or not.
 mod disconnect; // Why and how sockets end.
+mod dynamic; // Namespaces made on demand.
 mod entrance; // Before any namespace is known.
+mod event_middleware; // What events pass.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
+mod listeners; // Catch-alls, fallbacks, once and off.
 mod old_clients; // Protocol 3.
 mod parsers; // Other forms than the official text.
+mod peers; // What others get wrong.
 mod polling; // The same without WebSocket.
 mod recovery; // Clients that come back.
 mod rooms; // Who receives what.

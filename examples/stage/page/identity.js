@@ -1,11 +1,13 @@
 // Who uses this browser: a nickname and a key, kept between visits.
 // All devices of one user share the key; it proves that they may use the name.
 
-const STORE = "sockeye-chat";
-
 export class Identity {
-  constructor() {
-    const kept = read();
+  #store;
+
+  /** `store` is the name under which this browser keeps it. */
+  constructor(store) {
+    this.#store = store;
+    const kept = this.#read();
     this.name = kept.name ?? "";
     this.key = kept.key ?? newId();
     this.rooms = kept.rooms ?? [];
@@ -40,9 +42,17 @@ export class Identity {
 
   #save() {
     try {
-      localStorage.setItem(STORE, JSON.stringify({ name: this.name, key: this.key, rooms: this.rooms }));
+      localStorage.setItem(this.#store, JSON.stringify({ name: this.name, key: this.key, rooms: this.rooms }));
     } catch {
       // A private window may refuse: then the nickname is asked for again next time.
+    }
+  }
+
+  #read() {
+    try {
+      return JSON.parse(localStorage.getItem(this.#store)) ?? {};
+    } catch {
+      return {};
     }
   }
 }
@@ -50,12 +60,4 @@ export class Identity {
 /** A random name for a key or a message. `crypto.randomUUID` is missing on plain HTTP, as on a phone in the LAN. */
 export function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function read() {
-  try {
-    return JSON.parse(localStorage.getItem(STORE)) ?? {};
-  } catch {
-    return {};
-  }
 }

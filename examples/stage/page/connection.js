@@ -2,23 +2,31 @@
 
 const ANSWER_WITHIN = 5000;
 
+/** How pages connect. `?transports=websocket` in a page's address chooses for it; `auth` is asked at every attempt. */
+export function options(auth) {
+  const wanted = new URLSearchParams(location.search).get("transports");
+  return {
+    autoConnect: false,
+    // A function, so that every attempt tells the name and rooms of that moment.
+    auth: (send) => send(auth()),
+    reconnectionDelay: 500,
+    reconnectionDelayMax: 4000,
+    ...(wanted && { transports: wanted.split(",") }),
+  };
+}
+
 export class Connection {
   #outbox = [];
   #sending = false;
   #welcomed = false;
 
-  /** `told` has a function for each thing that happens: `online`, `offline`, `refused`, `sent`, and the server's events. */
-  constructor(identity, told) {
+  /**
+   * The server greets who is let in with the event `welcome`.
+   * `told` has a function for each thing that happens: `online`, `offline`, `refused`, `sent`, and for the server's `events`.
+   */
+  constructor(socket, events, told) {
     this.told = told;
-    const wanted = new URLSearchParams(location.search).get("transports");
-    this.socket = window.io({
-      autoConnect: false,
-      // A function, so that every attempt tells the name and rooms of that moment.
-      auth: (send) => send({ name: identity.name, key: identity.key, rooms: identity.rooms }),
-      reconnectionDelay: 500,
-      reconnectionDelayMax: 4000,
-      ...(wanted && { transports: wanted.split(",") }),
-    });
+    this.socket = socket;
     this.socket.on("welcome", (welcome) => {
       told.online(welcome);
       this.#welcomed = true;
@@ -35,7 +43,7 @@ export class Connection {
       if (this.socket.active) told.offline(error.message);
       else told.refused(error.message);
     });
-    for (const event of ["message", "received", "typing", "joined", "left"]) this.socket.on(event, told[event]);
+    for (const event of events) this.socket.on(event, told[event]);
   }
 
   get online() {

@@ -7,6 +7,7 @@ const MARKS = {
   waiting: ["◌", "waiting for the connection"],
   sent: ["✓", "sent"],
   delivered: ["✓✓", "delivered"],
+  seen: ["✓✓", "seen"],
   refused: ["!", "not sent"],
 };
 
@@ -17,6 +18,11 @@ export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children.filter(Boolean));
   return element;
+}
+
+/** Makes a sentence of what the server says. */
+export function sentence(words) {
+  return words && `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
 /** The class of a person's colour, which follows from the name. */
@@ -54,6 +60,12 @@ export function listItem({ label, key, isRoom, unread, current, note, joined = t
   if (!joined) button.setAttribute("aria-label", `Join ${label}`);
   if (current) button.setAttribute("aria-current", "true");
   return make("li", {}, button);
+}
+
+/** Who is typing, in words. */
+export function drawTyping(names) {
+  const who = names.length > 2 ? `${names.length} people` : names.join(" and ");
+  byId("typing").textContent = names.length ? `${who} ${names.length === 1 ? "is" : "are"} typing` : "";
 }
 
 /** The messages of one conversation, and where the reader is in them. */

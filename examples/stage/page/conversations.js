@@ -1,7 +1,7 @@
 // What has been said, where, and what of it is unread. Knows neither the page nor the network.
 
-export const LOBBY = "#lobby";
 const MOST_ENTRIES = 1000;
+const TYPING_ENDS = 4000;
 
 /** A conversation's key: `#tea` for a room, `@Ada` for a person. */
 export function keyOf(to) {
@@ -46,6 +46,14 @@ export class Conversation {
     return true;
   }
 
+  /** Notes that somebody is typing or has stopped; the former ends by itself. `changed()` is called at each change. */
+  types(name, active, changed) {
+    clearTimeout(this.typing.get(name));
+    this.typing.delete(name);
+    if (active) this.typing.set(name, setTimeout(() => this.types(name, false, changed), TYPING_ENDS));
+    changed();
+  }
+
   notice(text) {
     this.#notices += 1;
     this.add({ id: `notice-${this.#notices}`, text, at: Date.now(), state: "notice" });
@@ -62,7 +70,7 @@ export class Conversation {
 }
 
 export class Conversations {
-  #all = new Map([[LOBBY, new Conversation({ room: "lobby" })]]);
+  #all = new Map();
 
   /** The conversation with a room or person, begun if need be. */
   with(to) {

@@ -1,0 +1,26 @@
+//! What a page is told when something went wrong.
+
+use std::error::Error;
+
+use serde::Serialize;
+use sockeye::Failure;
+
+use crate::message::Fault;
+
+/// The hook for errors of an example whose handlers refuse things with an `R`: tells the page what was refused, as
+/// `{"error": "why"}`, and the terminal what went wrong otherwise.
+pub fn refuse<R: Error + 'static>(failure: Failure) {
+    let refusal = failure.error.downcast_ref::<R>().map(ToString::to_string);
+    if refusal.is_none() {
+        eprintln!("{}: {}", failure.event, failure.error);
+    }
+    // A page that gets no answer asks again.
+    if let Some(ack) = failure.ack {
+        drop(ack.send(Refused { error: refusal.unwrap_or_else(|| Fault::Malformed.to_string()) }));
+    }
+}
+
+#[derive(Serialize)]
+struct Refused {
+    error: String,
+}

@@ -22,7 +22,10 @@ pub(crate) fn open(io: &Server) -> anyhow::Result<()> {
 /// What holds alike in every namespace.
 fn behave(namespace: &Namespace) {
     namespace.on_connect(async |socket: Socket| {
-        socket.emit("welcome", Welcome { id: socket.id().as_str(), ns: socket.namespace().name(), recovered: socket.is_recovered() })
+        socket.emit(
+            "welcome",
+            Welcome { id: socket.id().as_str(), ns: socket.namespace().name(), recovered: socket.is_recovered() },
+        )
     });
     namespace.on_disconnect(async |socket: Socket, State(reasons): State<Arc<Reasons>>, reason: DisconnectReason| {
         reasons.note(socket.id(), reason);

@@ -5,8 +5,9 @@ import net from "node:net";
 import { describe, test } from "node:test";
 import { io } from "socket.io-client";
 import { ChatPage } from "../support/browser.mjs";
+import { Proxy } from "../support/proxy.mjs";
 import { NETWORK, stage } from "../support/stage.mjs";
-import { pause, until } from "../support/wait.mjs";
+import { once, pause, until } from "../support/wait.mjs";
 
 const chat = stage("chat");
 const { device, open, person, secondDevice, noErrors } = chat;
@@ -274,6 +275,82 @@ describe("when the server goes and comes back", () => {
     await pause(300);
     assert.deepEqual(await bob.page.locator(".message p").allTextContents(), ["once only"]);
     noErrors(NETWORK);
+  });
+});
+
+describe("when a page loses its connection for a while", () => {
+  for (const transports of ["websocket", "polling", "polling,websocket"]) {
+    test(`what was sent meanwhile arrives, once and in order, again and again: ${transports}`, async () => {
+      const proxy = await Proxy.start(chat.server.port);
+      try {
+        const ada = await person("Ada");
+        const bob = await person("Bob", { url: `${proxy.url}/?transports=${transports}` });
+        if (transports.includes("websocket")) await until(async () => (await bob.transport()) === "websocket", { what: "the upgrade" });
+        await ada.enterRoom("tea");
+        await bob.entry("#tea").click();
+        await ada.page.getByText("Bob joined").last().waitFor();
+        await ada.entry("@Bob").click();
+        await ada.entry("#tea").click();
+        await bob.page.evaluate(() => {
+          Object.assign(window, { welcomes: 0, ids: [window.chat.socket.id], recovered: [] });
+          window.chat.socket.on("welcome", () => { window.welcomes += 1; });
+          window.chat.socket.on("connect", () => {
+            window.ids.push(window.chat.socket.id);
+            window.recovered.push(window.chat.socket.recovered);
+          });
+        });
+
+        const expected = [];
+        for (const round of ["first", "second", "third"]) {
+          proxy.cut();
+          await bob.banner.getByText("Connection lost").waitFor();
+          // Without a WebSocket the server does not notice yet that he is gone.
+          if (transports !== "polling") await ada.page.getByText("Bob left").nth(expected.length / 4).waitFor();
+          for (const text of [`${round} one`, `${round} two`, `${round} three`]) await ada.say(text);
+          await ada.entry("@Bob").click();
+          await ada.say(`${round} private`);
+          await ada.page.locator(".message.sent").waitFor();
+          await bob.say(`${round} answer`);
+          await ada.entry("#tea").click();
+          proxy.mend();
+          await bob.online();
+          await ada.message(`${round} answer`).waitFor();
+          expected.push(...["one", "two", "three", "answer"].map((text) => `${round} ${text}`));
+          assert.deepEqual(await bob.page.locator(".message p").allTextContents(), expected);
+          assert.deepEqual(await ada.page.locator(".message p").allTextContents(), expected);
+          // The private one is there too, and its author hears that it is.
+          await ada.entry("@Bob").click();
+          await until(async () => (await ada.page.locator(".message.sent").count()) === 0, { what: "the confirmation" });
+          await ada.entry("#tea").click();
+        }
+        await bob.entry("@Ada").click();
+        assert.deepEqual(await bob.page.locator(".message p").allTextContents(), ["first private", "second private", "third private"]);
+        const { welcomes, ids, recovered } = await bob.page.evaluate(() => ({ welcomes, ids, recovered }));
+        assert.deepEqual({ welcomes, recovered, ids: new Set(ids).size }, { welcomes: 0, recovered: [true, true, true], ids: 1 });
+        noErrors(NETWORK);
+      } finally {
+        await proxy.stop();
+      }
+    });
+  }
+
+  test("nobody else can have the name meanwhile", async () => {
+    const proxy = await Proxy.start(chat.server.port);
+    try {
+      await person("Ada");
+      const bob = await person("Bob", { url: proxy.url });
+      proxy.cut();
+      await bob.banner.getByText("Connection lost").waitFor();
+      const mallory = io(chat.server.url, { auth: { name: "Bob", key: "a key of his own" }, forceNew: true });
+      const [error] = await once(mallory, "connect_error");
+      mallory.close();
+      assert.equal(error.message, "“Bob” is taken by somebody else");
+      proxy.mend();
+      await bob.online();
+      noErrors(NETWORK);
+    } finally {
+      await proxy.stop();
+    }
   });
 });
 

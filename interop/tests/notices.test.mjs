@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import { io } from "socket.io-client";
 import { watch } from "../support/browser.mjs";
+import { Proxy } from "../support/proxy.mjs";
 import { NETWORK, stage } from "../support/stage.mjs";
 import { once, pause, until } from "../support/wait.mjs";
 
@@ -197,6 +198,37 @@ describe("the page", () => {
     await publish({ title: "Storm", to: { topic: "weather" } });
     await ada.page.getByRole("heading", { name: "Storm" }).waitFor();
     example.noErrors(NETWORK);
+  });
+
+  test("gets what was published while its connection was lost, once and in order", async () => {
+    const proxy = await Proxy.start(example.server.port);
+    try {
+      const page = watch(await (await example.device()).newPage());
+      example.pages.push(page);
+      await page.page.goto(`${proxy.url}/?token=${TOKENS.ada}`);
+      await online(page);
+      await page.page.getByLabel("trains").check();
+      await until(() => page.page.evaluate(() => window.notices.socket.io.engine.transport.name === "websocket"));
+      const expected = [];
+      for (const round of ["first", "second"]) {
+        proxy.cut();
+        await page.page.getByText("trying again").waitFor();
+        await until(async () => (await publish({ title: `${round} for all` })).devices === 0, { what: "the end of the old connection" });
+        await publish({ title: `${round} for trains`, to: { topic: "trains" } });
+        await publish({ title: `${round} for weather`, to: { topic: "weather" } });
+        await publish({ title: `${round} for ada`, to: { user: "ada" } });
+        await publish({ title: `${round} for bob`, to: { user: "bob" } });
+        proxy.mend();
+        await online(page);
+        assert.equal(await page.page.evaluate(() => window.notices.socket.recovered), true);
+        expected.unshift(...["ada", "trains", "all"].map((whom) => `${round} for ${whom}`));
+        await page.page.getByText(expected[0]).waitFor();
+        assert.deepEqual(await page.page.locator(".notice-card h2").allTextContents(), expected);
+      }
+      example.noErrors(NETWORK);
+    } finally {
+      await proxy.stop();
+    }
   });
 
   test("is drawn for a desk and a phone, light and dark", async () => {

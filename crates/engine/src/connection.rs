@@ -18,7 +18,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::EngineConfig;
 use crate::deflate::compress;
 use crate::engine::Shared as EngineShared;
-use crate::frames::{Frames, write_binary, write_text};
+use crate::frames::{Dialect, Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
@@ -117,6 +117,10 @@ impl Connection {
         self.0.peer
     }
 
+    fn dialect(&self) -> Dialect {
+        Dialect { protocol: self.0.protocol, peer: self.0.peer }
+    }
+
     pub(crate) fn link(&self) -> &Mutex<Link> {
         &self.0.link
     }
@@ -132,7 +136,7 @@ impl Connection {
     /// Sends what other connections are sent too. Nothing happens on a connection that has ended.
     pub fn send(&self, frames: &Frames, options: impl Into<SendOptions>) {
         let options = options.into();
-        let encoded = frames.encoded(self.0.protocol, self.deflate(frames.compressible(), options));
+        let encoded = frames.encoded(self.dialect(), self.deflate(frames.compressible(), options));
         self.queue(options, |outbox| outbox.push_shared(encoded));
     }
 
@@ -155,7 +159,7 @@ impl Connection {
             compress(&mut frames, deflate);
         }
         for bytes in attachments {
-            write_binary(&mut frames, self.0.protocol, bytes);
+            write_binary(&mut frames, self.dialect(), bytes);
         }
         self.queue(options, |outbox| outbox.push_owned(frames.into()));
     }
@@ -164,7 +168,7 @@ impl Connection {
     pub fn send_binary(&self, bytes: &[u8], options: impl Into<SendOptions>) {
         let options = options.into();
         let mut frame = Vec::with_capacity(bytes.len() + 11);
-        write_binary(&mut frame, self.0.protocol, bytes);
+        write_binary(&mut frame, self.dialect(), bytes);
         if let Some(deflate) = self.deflate(bytes.len(), options) {
             compress(&mut frame, deflate);
         }
@@ -311,6 +315,19 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
+    }
+
+    /// Whether the session has ended on polling with something left to be fetched.
+    pub(crate) fn has_last_words(&self) -> bool {
+        let link = self.0.link.lock();
+        link.closed.is_some() && link.session.transport() == Transport::Polling && !link.outbox.is_empty()
+    }
+
+    /// Takes what was left to be fetched by polling from a session that has ended there, which is forgotten.
+    pub(crate) fn take_last_words(&self) -> Outbox {
+        let outbox = std::mem::take(&mut self.0.link.lock().outbox);
+        self.forget();
+        outbox
     }
 
     /// Requests with this session's id are answered "unknown" from here on.

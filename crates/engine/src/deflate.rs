@@ -13,7 +13,7 @@ use crate::config::ConfigError;
 /// each thread has one of both from its first compressed message on (430 KB), and a broadcast is compressed once for all.
 /// The price is time, which sending a long message then takes: some 20 ms for 1 MB of JSON.
 ///
-/// Compressed are the messages of the layer above, not the attachments that follow them. A message that came compressed
+/// Compressed are the messages of the layer above, but for the attachments that follow a text. A message that came compressed
 /// may not be longer than `max_payload` when inflated.
 ///
 /// ```

@@ -6,11 +6,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction};
 use sockeye_websocket::deflate::Deflate;
-use sockeye_websocket::{Decoder, Input, Message, Opcode, ProtocolError, close_frame, frame};
+use sockeye_websocket::{Decoder, Input, Limits, Message, Opcode, ProtocolError, Role, close_frame, frame};
 
 use crate::close::{CloseCause, Closed};
 use crate::connection::Connection;
@@ -78,6 +79,8 @@ struct Probe {
     deflate: Option<Deflate>,
     outbox: Outbox,
     attempt: u32,
+    /// The client has changed over, but its session had ended before.
+    came_late: bool,
 }
 
 /// Why a driver stops.
@@ -97,7 +100,8 @@ impl Driver {
     /// A transport that wants to take over a session that is on polling.
     pub(crate) fn probing(connection: Connection, attempt: u32, socket: Socket, decoder: Decoder) -> Self {
         let Socket { io: (reader, writer), first, deflate, .. } = socket;
-        let phase = Phase::Probing(Box::new(Probe { writer, deflate, outbox: Outbox::default(), attempt }));
+        let phase =
+            Phase::Probing(Box::new(Probe { writer, deflate, outbox: Outbox::default(), attempt, came_late: false }));
         Self { connection, reader: Some(reader), decoder, phase }.begin(first)
     }
 
@@ -112,24 +116,23 @@ impl Driver {
 
     /// Goes over to ending the transport, as far as there is anything to end.
     fn stop(&mut self, stop: Stop) {
-        let ending = match (stop, std::mem::replace(&mut self.phase, Phase::Active)) {
-            (Stop::NotUpgraded, Phase::Probing(probe)) => {
-                let Probe { writer, mut outbox, .. } = *probe;
-                outbox.push_control(&frame(Opcode::Close, &[]));
-                Some((writer, outbox))
-            }
-            _ => self.last_words(),
-        };
-        let timeout = self.connection.config().close_timeout;
-        let abort = self.connection.abort().clone();
-        self.phase = match (ending, self.reader.take()) {
-            // Boxed, so that the tasks of idle connections hold no room for it.
-            (Some((writer, outbox)), Some(reader)) => Phase::Ending(Box::pin(async move {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        let Some(reader) = self.reader.take() else { return };
+        let connection = self.connection.clone();
+        let timeout = connection.config().close_timeout;
+        // Boxed, so that the tasks of idle connections hold no room for it.
+        self.phase = Phase::Ending(if let (Stop::NotUpgraded, Phase::Probing(probe)) = (stop, phase) {
+            Box::pin(async move {
+                let ending = end_probe(&connection, reader, *probe, timeout);
+                let _ = connection.abort().run_until_cancelled(ending).await;
+            })
+        } else {
+            let Some((writer, outbox)) = self.last_words() else { return };
+            Box::pin(async move {
                 let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
-                let _ = abort.run_until_cancelled(ending).await;
-            })),
-            _ => Phase::Ended,
-        };
+                let _ = connection.abort().run_until_cancelled(ending).await;
+            })
+        });
     }
 
     /// What is still to be sent to a client whose session has ended; nothing if the connection broke.
@@ -283,7 +286,10 @@ impl Driver {
                 self.take_over();
                 Ok(())
             }
-            ProbeStep::Fail => Err(Stop::NotUpgraded),
+            ProbeStep::Fail => {
+                probe.came_late = matches!(packet, Packet::Upgrade);
+                Err(Stop::NotUpgraded)
+            }
         }
     }
 
@@ -351,6 +357,38 @@ fn refuse(connection: &Connection, error: &ProtocolError) -> Closed {
     connection.link().lock().close_code = Some(code);
     tracing::debug!(sid = %connection.log_id(), %error, "WebSocket protocol broken");
     Closed::error(if code == 1009 { CloseCause::TooLarge } else { CloseCause::Malformed })
+}
+
+/// The end of a transport that was probing.
+///
+/// A client that has paused polling for it does not fetch there what its session had to say last: it gets that here.
+async fn end_probe(connection: &Connection, mut reader: Reader, probe: Probe, timeout: Duration) {
+    let Probe { mut writer, mut outbox, came_late, .. } = probe;
+    let ending = async {
+        poll_fn(|cx| writer.poll_write(cx, &mut outbox)).await?;
+        if connection.has_last_words() && (came_late || changes_over(&mut reader).await?) {
+            outbox = connection.take_last_words();
+        }
+        io::Result::Ok(())
+    };
+    if !matches!(tokio::time::timeout(timeout, ending).await, Ok(Err(_))) {
+        outbox.push_owned(frame(Opcode::Close, &[]));
+        let _ = tokio::time::timeout(timeout, end(reader, writer, outbox)).await;
+    }
+}
+
+/// Whether the client's next message says that it has changed over.
+async fn changes_over(reader: &mut Reader) -> io::Result<bool> {
+    let mut decoder = Decoder::new(Role::Server, Limits::default().max_message(SCRATCH));
+    let mut buffer = [0; 512];
+    loop {
+        let count = poll_fn(|cx| reader.poll_read(cx, &mut buffer)).await?;
+        match decoder.decode(&mut Input::new(&mut buffer[..count])) {
+            Ok(None) if count > 0 => {}
+            Ok(Some(Message::Text(text))) => return Ok(text == "5"),
+            _ => return Ok(false),
+        }
+    }
 }
 
 /// The orderly end of a WebSocket: everything out, then wait until the peer has closed too.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sockeye_protocol::engine::Protocol;
+use sockeye_protocol::engine::{Packet, PeerEncoding, Protocol};
 use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{MAX_SERVER_HEADER, Opcode, write_header};
 
@@ -11,8 +11,8 @@ use crate::deflate::compressed;
 
 /// Text with its attachments as complete WebSocket frames, shared by all recipients.
 ///
-/// Text without attachments has one form for all; binary frames differ between the protocols, and some recipients want
-/// the text compressed. Each form is made when the first recipient needs it, at most once.
+/// Text without attachments has one form for all; binary frames differ between [dialects](Dialect), and some recipients
+/// want the text compressed. Each form is made when the first recipient needs it, at most once.
 #[derive(Debug)]
 pub struct Frames {
     /// The frame of the text, if there is one.
@@ -21,12 +21,21 @@ pub struct Frames {
     attachments: Vec<Bytes>,
 }
 
-/// The text in one encoding, and with its attachments in each protocol.
+/// The text in one encoding, and with its attachments in each dialect.
 #[derive(Debug)]
 struct Form {
     text: Bytes,
-    protocol_3: OnceLock<Bytes>,
-    protocol_4: OnceLock<Bytes>,
+    /// How the binary messages are compressed: only where no text goes before them, for then they are no attachments.
+    binaries: Option<Deflate>,
+    wholes: [OnceLock<Bytes>; 4],
+}
+
+/// In which form a client takes binary messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    pub(crate) protocol: Protocol,
+    /// On WebSocket too a client may have asked for text only, by `b64`.
+    pub(crate) peer: PeerEncoding,
 }
 
 impl Frames {
@@ -44,43 +53,55 @@ impl Frames {
         Self { plain: Form::new(Bytes::new()), compressed: OnceLock::new(), attachments: messages }
     }
 
-    /// How many bytes there are to compress.
+    /// How many bytes there are to compress in one message.
     pub(crate) fn compressible(&self) -> usize {
+        if self.plain.text.is_empty() {
+            return self.attachments.iter().map(Bytes::len).max().unwrap_or_default();
+        }
         self.plain.text.len()
     }
 
-    /// The frames for clients of this protocol, and of this agreement on compression, which is the same for all.
-    pub(crate) fn encoded(&self, protocol: Protocol, deflate: Option<Deflate>) -> &Bytes {
+    /// The frames for clients of this dialect, and of this agreement on compression, which is the same for all.
+    pub(crate) fn encoded(&self, dialect: Dialect, deflate: Option<Deflate>) -> &Bytes {
         let form = match deflate {
             None => &self.plain,
             Some(deflate) => self.compressed.get_or_init(|| {
                 let plain = &self.plain.text;
-                Form::new(compressed(plain, deflate).unwrap_or_else(|| plain.clone()))
+                let text = compressed(plain, deflate).unwrap_or_else(|| plain.clone());
+                Form { binaries: plain.is_empty().then_some(deflate), ..Form::new(text) }
             }),
         };
-        form.with(&self.attachments, protocol)
+        form.with(&self.attachments, dialect)
     }
 }
 
 impl Form {
     fn new(text: Bytes) -> Self {
-        Self { text, protocol_3: OnceLock::new(), protocol_4: OnceLock::new() }
+        Self { text, binaries: None, wholes: Default::default() }
     }
 
-    fn with(&self, attachments: &[Bytes], protocol: Protocol) -> &Bytes {
+    fn with(&self, attachments: &[Bytes], dialect: Dialect) -> &Bytes {
         if attachments.is_empty() {
             return &self.text;
         }
-        let whole = match protocol {
-            Protocol::V3 => &self.protocol_3,
-            Protocol::V4 => &self.protocol_4,
+        let [old_binary, old_text, new_binary, new_text] = &self.wholes;
+        let whole = match (dialect.protocol, dialect.peer) {
+            (Protocol::V3, PeerEncoding::BinaryCapable) => old_binary,
+            (Protocol::V3, PeerEncoding::TextOnly) => old_text,
+            (Protocol::V4, PeerEncoding::BinaryCapable) => new_binary,
+            (Protocol::V4, PeerEncoding::TextOnly) => new_text,
         };
         whole.get_or_init(|| {
             let binary: usize = attachments.iter().map(|bytes| bytes.len() + 1 + MAX_SERVER_HEADER).sum();
             let mut frames = Vec::with_capacity(self.text.len() + binary);
             frames.extend_from_slice(&self.text);
             for bytes in attachments {
-                write_binary(&mut frames, protocol, bytes);
+                let start = frames.len();
+                write_binary(&mut frames, dialect, bytes);
+                if let Some(compressed) = self.binaries.and_then(|deflate| compressed(&frames[start..], deflate)) {
+                    frames.truncate(start);
+                    frames.extend_from_slice(&compressed);
+                }
             }
             frames.into()
         })
@@ -94,35 +115,47 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// Appends the frame of a binary message, which protocol 3 begins with the packet type as a byte.
-pub(crate) fn write_binary(out: &mut Vec<u8>, protocol: Protocol, bytes: &[u8]) {
-    match protocol {
-        Protocol::V3 => {
-            write_header(out, Opcode::Binary, bytes.len() + 1);
-            out.push(4);
+/// Appends the frame of a binary message: as base64 for who takes text only, else behind protocol 3's type byte.
+pub(crate) fn write_binary(out: &mut Vec<u8>, dialect: Dialect, bytes: &[u8]) {
+    match dialect.peer {
+        PeerEncoding::BinaryCapable => {
+            let prefix = dialect.protocol.binary_prefix();
+            write_header(out, Opcode::Binary, prefix.len() + bytes.len());
+            out.extend_from_slice(prefix);
+            out.extend_from_slice(bytes);
         }
-        Protocol::V4 => write_header(out, Opcode::Binary, bytes.len()),
+        PeerEncoding::TextOnly => {
+            let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4 + 2);
+            Packet::binary(bytes).write_text(dialect.protocol, &mut text);
+            write_header(out, Opcode::Text, text.len());
+            out.extend_from_slice(&text);
+        }
     }
-    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OLD: Dialect = Dialect { protocol: Protocol::V3, peer: PeerEncoding::BinaryCapable };
+    const NEW: Dialect = Dialect { protocol: Protocol::V4, peer: PeerEncoding::BinaryCapable };
+
     #[test]
     fn text_has_one_form_for_all() {
         let frames = Frames::new(b"2[\"a\"]", vec![]);
-        assert_eq!(&frames.encoded(Protocol::V4, None)[..], b"\x81\x0742[\"a\"]");
-        assert_eq!(frames.encoded(Protocol::V3, None).as_ptr(), frames.encoded(Protocol::V4, None).as_ptr());
+        assert_eq!(&frames.encoded(NEW, None)[..], b"\x81\x0742[\"a\"]");
+        assert_eq!(frames.encoded(OLD, None).as_ptr(), frames.encoded(NEW, None).as_ptr());
     }
 
     #[test]
-    fn attachments_follow_their_text_in_the_form_of_the_protocol() {
+    fn attachments_follow_their_text_in_the_form_of_the_dialect() {
         let frames = Frames::new(b"5", vec![Bytes::from_static(b"\x01\x02")]);
-        assert_eq!(&frames.encoded(Protocol::V4, None)[..], b"\x81\x0245\x82\x02\x01\x02");
-        assert_eq!(&frames.encoded(Protocol::V3, None)[..], b"\x81\x0245\x82\x03\x04\x01\x02");
-        assert_eq!(frames.encoded(Protocol::V3, None).as_ptr(), frames.encoded(Protocol::V3, None).as_ptr());
+        assert_eq!(&frames.encoded(NEW, None)[..], b"\x81\x0245\x82\x02\x01\x02");
+        assert_eq!(&frames.encoded(OLD, None)[..], b"\x81\x0245\x82\x03\x04\x01\x02");
+        assert_eq!(frames.encoded(OLD, None).as_ptr(), frames.encoded(OLD, None).as_ptr());
+        let text_only = |dialect| Dialect { peer: PeerEncoding::TextOnly, ..dialect };
+        assert_eq!(&frames.encoded(text_only(NEW), None)[..], b"\x81\x0245\x81\x05bAQI=");
+        assert_eq!(&frames.encoded(text_only(OLD), None)[..], b"\x81\x0245\x81\x06b4AQI=");
     }
 
     #[test]
@@ -132,26 +165,39 @@ mod tests {
         let deflate = sockeye_websocket::deflate::negotiate(&request, sockeye_websocket::deflate::Config::default());
         let text = [b'x'; 2000];
         let frames = Frames::new(&text, vec![]);
-        let compressed = frames.encoded(Protocol::V4, deflate);
+        let compressed = frames.encoded(NEW, deflate);
         assert!(compressed[0] == 0xc1 && compressed.len() < 40, "{compressed:?}");
-        assert_eq!(compressed.as_ptr(), frames.encoded(Protocol::V3, deflate).as_ptr());
-        assert_eq!(frames.encoded(Protocol::V4, None).len(), 2005);
+        assert_eq!(compressed.as_ptr(), frames.encoded(OLD, deflate).as_ptr());
+        assert_eq!(frames.encoded(NEW, None).len(), 2005);
 
         let frames = Frames::new(&text, vec![Bytes::from_static(&[7; 3000])]);
         let attachment = [&b"\x82\x7e\x0b\xb8"[..], &[7; 3000]].concat();
-        let whole = frames.encoded(Protocol::V4, deflate);
+        let whole = frames.encoded(NEW, deflate);
         assert_eq!(whole.strip_suffix(&*attachment), Some(&compressed[..]));
 
         let mut noise = [0; 2000];
         rand::fill(&mut noise);
         let frames = Frames::new(&noise, vec![]);
-        assert_eq!(frames.encoded(Protocol::V4, deflate).as_ptr(), frames.encoded(Protocol::V4, None).as_ptr());
+        assert_eq!(frames.encoded(NEW, deflate).as_ptr(), frames.encoded(NEW, None).as_ptr());
+    }
+
+    #[test]
+    fn bytes_without_a_text_are_no_attachments_and_compressed() {
+        let mut request = http::HeaderMap::new();
+        request.insert("sec-websocket-extensions", http::HeaderValue::from_static("permessage-deflate"));
+        let deflate = sockeye_websocket::deflate::negotiate(&request, sockeye_websocket::deflate::Config::default());
+        let frames = Frames::binary(vec![Bytes::from_static(b"\x01"), Bytes::from_static(&[7; 3000])]);
+        assert_eq!(frames.compressible(), 3000);
+        let compressed = frames.encoded(NEW, deflate);
+        assert!(compressed.starts_with(b"\x82\x01\x01\xc2") && compressed.len() < 40, "{compressed:?}");
+        assert_eq!(compressed.as_ptr(), frames.encoded(NEW, deflate).as_ptr());
+        assert_eq!(frames.encoded(NEW, None).len(), 3 + 3004);
     }
 
     #[test]
     fn bytes_need_no_text() {
         let frames = Frames::binary(vec![Bytes::from_static(b"\x01\x02"), Bytes::new()]);
-        assert_eq!(&frames.encoded(Protocol::V4, None)[..], b"\x82\x02\x01\x02\x82\x00");
-        assert_eq!(&frames.encoded(Protocol::V3, None)[..], b"\x82\x03\x04\x01\x02\x82\x01\x04");
+        assert_eq!(&frames.encoded(NEW, None)[..], b"\x82\x02\x01\x02\x82\x00");
+        assert_eq!(&frames.encoded(OLD, None)[..], b"\x82\x03\x04\x01\x02\x82\x01\x04");
     }
 }

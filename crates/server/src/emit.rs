@@ -20,12 +20,12 @@ use crate::wire::Draft;
 #[non_exhaustive]
 pub enum EmitError {
     /// The name belongs to Socket.IO itself.
-    #[error(
-        "event name {name:?} is reserved: expected none of connect, connect_error, disconnect, disconnecting, newListener, removeListener"
-    )]
+    #[error("event name {name:?} is reserved: expected none of {}", .reserved.join(", "))]
     ReservedName {
         /// The name.
         name: String,
+        /// All names that can't be used.
+        reserved: &'static [&'static str],
     },
     /// The arguments can't be written, or hold too many attachments.
     #[error("the arguments can't be sent")]
@@ -44,7 +44,11 @@ const RESERVED: [&str; 6] =
 
 /// Checks the name of an event to be sent.
 pub(crate) fn check_name(name: &str) -> Result<(), EmitError> {
-    if RESERVED.contains(&name) { Err(EmitError::ReservedName { name: name.to_owned() }) } else { Ok(()) }
+    if RESERVED.contains(&name) {
+        Err(EmitError::ReservedName { name: name.to_owned(), reserved: &RESERVED })
+    } else {
+        Ok(())
+    }
 }
 
 /// What a user's yes or no is to the engine.

@@ -59,6 +59,7 @@ mod recovery; // Clients that come back.
 mod remote; // A socket as it was when it was asked for.
 mod room_watch; // Who wants to know what happens to rooms.
 mod server; // The server.
+mod server_side; // Events between servers.
 mod socket; // One client in one namespace.
 #[cfg(feature = "tls")]
 mod tls; // Listening with TLS.

@@ -219,7 +219,7 @@ impl Keeper {
         let session = state.absent.claim(&word.pid, now())?;
         let after = session.progress.had(word.offset.as_deref(), &state.log)?;
         let after = if after == session.progress.sent { after.max(session.left) } else { after };
-        let missed: usize = state.log.missed(after, &session.restored.rooms)?.map(|packet| packet.size).sum();
+        let missed: usize = state.log.missed(after, &session.restored.reached_by())?.map(|packet| packet.size).sum();
         // Who has missed more than may wait for a client would be disconnected again as a slow one.
         let fits = missed < connection.free_bytes();
         fits.then(|| Claim { pid: PrivateId::new(word.pid), session, after })
@@ -364,6 +364,13 @@ impl Keeper {
     }
 }
 
+impl Restored {
+    /// The rooms that events reach it by: those it has joined, and its user's.
+    fn reached_by(&self) -> Vec<Room> {
+        self.rooms.iter().cloned().chain(self.user.as_deref().map(Room::of_user)).collect()
+    }
+}
+
 impl Progress {
     /// The newest event that a client has had, going by its word; `None` if that makes no sense.
     fn had(self, word: Option<&str>, log: &Log<Kept>) -> Option<Offset> {
@@ -393,7 +400,7 @@ impl Recoverable {
 
     /// Sends what was missed, if it still is all there.
     fn replay(&self, log: &Log<Kept>, socket: &Socket, claim: Claim) -> Option<PrivateId> {
-        for packet in log.missed(claim.after, &claim.session.restored.rooms)? {
+        for packet in log.missed(claim.after, &claim.session.restored.reached_by())? {
             socket.connection().send(&packet.frames, Guarantee::Reliable);
         }
         self.note(log.newest());

@@ -43,6 +43,9 @@ const connection = new Connection(socket, ["message", "received", "typing", "joi
     drawAll();
     if (hasRoom()) composer.focus();
   },
+  recovered() {
+    showState("back");
+  },
   offline() {
     showState("offline");
   },
@@ -166,7 +169,7 @@ function say(text) {
   drawMessages();
 }
 
-const composer = new Composer({ say, typing: (active) => connection.tell("typing", open.to, active) });
+const composer = new Composer({ say, typing: (active) => connection.mention("typing", open.to, active) });
 
 onChoice((key) => {
   if (key.startsWith("#")) enterRoom(key.slice(1));

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use stage::Secret;
 use stage::message::Fault;
 use stage::names::tidy;
 
@@ -16,6 +18,10 @@ const ROOM_CHARS: usize = 32;
 const TEXT_CHARS: usize = 2000;
 const ROOMS_PER_USER: usize = 20;
 const ROOMS: usize = 500;
+/// How long somebody whose connection is lost keeps the name, and gets what is written to it.
+pub(crate) const AWAY: Duration = Duration::from_secs(120);
+/// Beyond this many, who has been away longest is forgotten earlier.
+const MOST_AWAY: usize = 1000;
 const MESSAGES_PER_ROOM: usize = 100;
 
 /// The people, their rooms and the last messages of each room.
@@ -28,12 +34,14 @@ struct State {
     rooms: BTreeMap<String, Room>,
 }
 
-/// Somebody with at least one device connected.
+/// Somebody with at least one device connected, or who may be back in a moment.
 #[derive(Debug)]
 struct User {
-    /// The secret that all devices of this user share; who has it may use the name.
-    key: String,
+    /// What all devices of this user share; who has it may use the name.
+    key: Secret,
     devices: usize,
+    /// Until when the name is kept without a device.
+    until: u64,
     rooms: BTreeSet<String>,
 }
 
@@ -70,6 +78,14 @@ pub(crate) enum Posted {
     New(Message),
     /// It came a second time: answer it, but do not deliver it again.
     Again(Message),
+}
+
+/// How a device went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Departure {
+    OnPurpose,
+    /// It lost its connection, and may be back in a moment.
+    Lost,
 }
 
 /// Somebody came into a room or left it.
@@ -126,8 +142,10 @@ impl Chat {
     pub(crate) fn check(&self, hello: Hello) -> Result<Hello, Refusal> {
         let name = tidy(&hello.name, NAME_CHARS).ok_or(Refusal::Name)?;
         let key = tidy(&hello.key, KEY_CHARS).ok_or(Refusal::Message(Fault::Malformed))?;
-        match self.state().users.get(&name) {
-            Some(user) if user.key != key => Err(Refusal::Taken(name)),
+        let mut state = self.state();
+        state.forget_absent();
+        match state.users.get(&name) {
+            Some(user) if !user.key.is(&key) => Err(Refusal::Taken(name)),
             _ => Ok(Hello { name, key, rooms: hello.rooms.into_iter().take(ROOMS_PER_USER).collect() }),
         }
     }
@@ -136,11 +154,12 @@ impl Chat {
     pub(crate) fn enter(&self, hello: &Hello) -> Result<Vec<Change>, Refusal> {
         let mut state = self.state();
         let user = state.users.entry(hello.name.clone()).or_insert_with(|| User {
-            key: hello.key.clone(),
+            key: Secret::new(hello.key.clone()),
             devices: 0,
+            until: 0,
             rooms: BTreeSet::new(),
         });
-        if user.key != hello.key {
+        if !user.key.is(&hello.key) {
             return Err(Refusal::Taken(hello.name.clone()));
         }
         user.devices += 1;
@@ -153,14 +172,19 @@ impl Chat {
     }
 
     /// Counts a device out, and returns the rooms that its user left with the last one.
-    pub(crate) fn exit(&self, name: &str) -> Vec<Change> {
+    pub(crate) fn exit(&self, name: &str, departure: Departure) -> Vec<Change> {
         let mut state = self.state();
         let Some(user) = state.users.get_mut(name) else { return Vec::new() };
         user.devices -= 1;
         if user.devices > 0 {
             return Vec::new();
         }
-        let rooms = state.users.remove(name).map(|user| user.rooms).unwrap_or_default();
+        user.until = match departure {
+            Departure::OnPurpose => 0,
+            Departure::Lost => stage::now() + u64::try_from(AWAY.as_millis()).unwrap_or(u64::MAX),
+        };
+        let rooms = std::mem::take(&mut user.rooms);
+        state.forget_absent();
         rooms.iter().map(|room| state.part(name, room)).collect()
     }
 
@@ -169,7 +193,7 @@ impl Chat {
         let state = self.state();
         Welcome {
             name: name.to_owned(),
-            people: state.users.keys().cloned().collect(),
+            people: state.users.iter().filter(|(_, user)| user.devices > 0).map(|(name, _)| name.clone()).collect(),
             directory: state.rooms.iter().map(|(name, room)| (name.clone(), room.people.len())).collect(),
             rooms: state.users.get(name).iter().flat_map(|user| &user.rooms).map(|room| state.open(room)).collect(),
         }
@@ -210,11 +234,11 @@ impl Chat {
         Ok(Posted::New(message))
     }
 
-    /// Whether this user may write there: to people who are online, and to rooms one is in.
+    /// Whether this user may write there: to people who are online or may be back in a moment, and to rooms one is in.
     pub(crate) fn reaches(&self, from: &str, to: &To) -> Result<(), Refusal> {
         let state = self.state();
         match to {
-            To::User(name) if state.users.contains_key(name) => Ok(()),
+            To::User(name) if state.users.get(name).is_some_and(User::is_expected) => Ok(()),
             To::User(name) => Err(Refusal::Offline(name.chars().take(NAME_CHARS).collect())),
             To::Room(room) if state.users.get(from).is_some_and(|user| user.rooms.contains(room)) => Ok(()),
             To::Room(room) => Err(Refusal::Outside(room.chars().take(ROOM_CHARS).collect())),
@@ -227,7 +251,23 @@ impl Chat {
     }
 }
 
+impl User {
+    fn is_expected(&self) -> bool {
+        self.devices > 0 || self.until > stage::now()
+    }
+}
+
 impl State {
+    /// Gives the names of those free who have not come back, and of those who went first if there are too many.
+    fn forget_absent(&mut self) {
+        self.users.retain(|_, user| user.is_expected());
+        let absent = self.users.iter().filter(|(_, user)| user.devices == 0);
+        if absent.clone().count() > MOST_AWAY {
+            let first = absent.min_by_key(|(_, user)| user.until).map(|(name, _)| name.clone());
+            first.and_then(|name| self.users.remove(&name));
+        }
+    }
+
     fn join(&mut self, name: &str, room: &str) -> Result<Option<Change>, Refusal> {
         let room = tidy(room, ROOM_CHARS).ok_or(Refusal::RoomName)?;
         let rooms_are_full = self.rooms.len() >= ROOMS && !self.rooms.contains_key(&room);
@@ -283,8 +323,33 @@ mod tests {
         let chat = Chat::default();
         assert_eq!(chat.enter(&hello("Ada", "a")).unwrap().len(), 1);
         assert_eq!(chat.enter(&hello("Ada", "a")).unwrap(), []);
-        assert_eq!(chat.exit("Ada"), []);
-        assert_eq!(chat.exit("Ada"), [Change { room: LOBBY.into(), name: "Ada".into(), people: 0 }]);
+        assert_eq!(chat.exit("Ada", Departure::Lost), []);
+        assert_eq!(chat.exit("Ada", Departure::Lost), [Change { room: LOBBY.into(), name: "Ada".into(), people: 0 }]);
+    }
+
+    #[test]
+    fn who_lost_the_connection_keeps_the_name_and_can_be_written_to() {
+        let chat = Chat::default();
+        for name in ["Ada", "Bob", "Eve"] {
+            chat.enter(&hello(name, "key")).unwrap();
+        }
+        chat.exit("Bob", Departure::Lost);
+        chat.exit("Eve", Departure::OnPurpose);
+        assert_eq!(chat.check(hello("Bob", "another")).unwrap_err(), Refusal::Taken("Bob".into()));
+        assert!(chat.check(hello("Eve", "another")).is_ok());
+        assert!(chat.reaches("Ada", &To::User("Bob".into())).is_ok());
+        assert_eq!(chat.reaches("Ada", &To::User("Eve".into())), Err(Refusal::Offline("Eve".into())));
+        assert_eq!(chat.welcome("Ada").people, BTreeSet::from(["Ada".into()]));
+    }
+
+    #[test]
+    fn those_who_may_be_back_are_not_too_many() {
+        let chat = Chat::default();
+        for number in 0..MOST_AWAY + 3 {
+            chat.enter(&hello(&number.to_string(), "key")).unwrap();
+            chat.exit(&number.to_string(), Departure::Lost);
+        }
+        assert_eq!(chat.state().users.len(), MOST_AWAY);
     }
 
     #[test]
@@ -342,7 +407,7 @@ mod tests {
             chat.join("Ada", &room.to_string()).unwrap();
         }
         assert_eq!(chat.join("Ada", "one more").unwrap_err(), Refusal::TooManyRooms);
-        chat.exit("Ada");
+        chat.exit("Ada", Departure::Lost);
         chat.enter(&hello("Bob", "b")).unwrap();
         assert_eq!(chat.welcome("Bob").directory.into_keys().collect::<Vec<_>>(), [LOBBY]);
     }

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use clap::Parser;
 use serde::Serialize;
-use sockeye::{BoxError, ConnectError, Data, EmitError, Extension, Server, Socket, State};
+use sockeye::{
+    BoxError, ConnectError, Data, DisconnectReason, EmitError, Extension, Recovery, RecoveryMiddlewares, Server,
+    Socket, State,
+};
 
-use crate::chat::{Chat, Draft, Hello, Message, OpenRoom, Posted, Refusal, To};
+use crate::chat::{AWAY, Chat, Departure, Draft, Hello, Message, OpenRoom, Posted, Refusal, To};
 
 #[derive(Parser)]
 struct Args {
@@ -21,7 +24,9 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let io = Server::builder().state(Arc::new(Chat::default())).build()?;
+    // Whoever comes back must still have the key to the name: messages to that name are among what was kept.
+    let recovery = Recovery::default().max_disconnection(AWAY).middlewares(RecoveryMiddlewares::Run);
+    let io = Server::builder().state(Arc::new(Chat::default())).recovery(recovery).build()?;
     handle(&io);
 
     let page = stage::page(include_str!("../page/index.html"), include_str!("../page/main.js"));
@@ -59,21 +64,25 @@ async fn enter(socket: Socket, State(chat): TheChat, Extension(me): Me) -> Resul
         socket.disconnect();
         return Ok(());
     };
-    let welcome = chat.welcome(&me.name);
-    socket.join(user(&me.name))?;
-    for open in &welcome.rooms {
-        socket.join(room(&open.name))?;
+    // Who is recovered has its rooms, and has just got what was said in them meanwhile.
+    if !socket.is_recovered() {
+        let welcome = chat.welcome(&me.name);
+        socket.join(user(&me.name))?;
+        for open in &welcome.rooms {
+            socket.join(room(&open.name))?;
+        }
+        socket.emit("welcome", &welcome)?;
     }
-    socket.emit("welcome", &welcome)?;
     for change in changes {
-        socket.broadcast().emit("joined", &change)?;
+        socket.namespace().emit("joined", &change)?;
     }
     Ok(())
 }
 
-async fn exit(socket: Socket, State(chat): TheChat, me: Option<Me>) -> Result<(), EmitError> {
+async fn exit(socket: Socket, State(chat): TheChat, me: Option<Me>, reason: DisconnectReason) -> Result<(), EmitError> {
     let Some(Extension(me)) = me else { return Ok(()) };
-    for change in chat.exit(&me.name) {
+    let departure = if reason.is_recoverable() { Departure::Lost } else { Departure::OnPurpose };
+    for change in chat.exit(&me.name, departure) {
         socket.broadcast().emit("left", &change)?;
     }
     Ok(())
@@ -140,7 +149,8 @@ async fn typing(
         To::Room(name) => room(name),
         To::User(name) => user(name),
     };
-    socket.to(target).emit("typing", Typing { from: &me.name, to: &to, active })
+    // Worth nothing later: who is away does without.
+    socket.to(target).volatile().emit("typing", Typing { from: &me.name, to: &to, active })
 }
 
 /// Tells the author of a private message that a device of its receiver has it.

@@ -20,7 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use sockeye::{ConnectError, Data, Handshake, Namespace, Server, Socket, State};
+use sockeye::{ConnectError, Data, Handshake, Namespace, Recovery, Server, Socket, State};
 use stage::Secret;
 
 use crate::publish::{MAX_BODY, Office, publish};
@@ -45,7 +45,8 @@ async fn main() -> anyhow::Result<()> {
     let readers = Arc::new(Readers::new(if args.reader.is_empty() { made_up() } else { args.reader }));
     explain(&key, &readers);
 
-    let io = Server::builder().path("/notice").state(readers.clone()).build()?;
+    // A reader whose connection is lost for a moment finds in its place what was published meanwhile.
+    let io = Server::builder().path("/notice").state(readers.clone()).recovery(Recovery::default()).build()?;
     io.middleware(async || Err::<(), _>(ConnectError::new("there is nothing here but the namespace /notice")));
     let notices = io.of("/notice");
     handle(&notices);

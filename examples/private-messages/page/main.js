@@ -134,7 +134,7 @@ function say(text) {
   drawMessages();
 }
 
-const composer = new Composer({ say, typing: (active) => connection.tell("typing", open.title, active) });
+const composer = new Composer({ say, typing: (active) => connection.mention("typing", open.title, active) });
 
 onChoice((key) => select(conversations.with({ user: key.slice(1) })));
 

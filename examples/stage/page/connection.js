@@ -22,16 +22,15 @@ export class Connection {
 
   /**
    * The server greets who is let in with the event `welcome`.
-   * `told` has a function for each thing that happens: `online`, `offline`, `refused`, `sent`, and for the server's `events`.
+   * `told` has a function for each thing that happens: `online`, `offline`, `refused`, `sent`, and for the server's `events`;
+   * and `recovered`, where the server offers that.
    */
   constructor(socket, events, told) {
     this.told = told;
     this.socket = socket;
-    this.socket.on("welcome", (welcome) => {
-      told.online(welcome);
-      this.#welcomed = true;
-      this.#flush();
-    });
+    this.socket.on("welcome", (welcome) => this.#begin(() => told.online(welcome)));
+    // Recovered means: the socket is the one it was, and all that it missed has just been told. Nobody is welcomed then.
+    this.socket.on("connect", () => { if (this.socket.recovered) this.#begin(told.recovered); });
     this.socket.on("disconnect", (reason) => {
       this.#welcomed = false;
       told.offline(reason);
@@ -54,9 +53,14 @@ export class Connection {
     this.socket.connect();
   }
 
-  close() {
+  /** Leaves; resolves when the server can know, unless others still use the same connection. */
+  async close() {
     this.#outbox = [];
+    const { engine } = this.socket.io;
     this.socket.disconnect();
+    // An upgrade that is under way is finished first.
+    const closed = engine?.readyState === "closing" && new Promise((resolve) => engine.once("close", resolve));
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000))]);
   }
 
   /** Sends a message now or when the connection is back. It is sent until the server has answered; the server knows it by its id. */
@@ -67,7 +71,7 @@ export class Connection {
 
   /** Asks the server for something. Resolves with its answer, `{ error }` included. */
   async ask(event, argument) {
-    if (!this.#welcomed) return { error: "there is no connection at the moment" };
+    if (!this.socket.connected) return { error: "there is no connection at the moment" };
     try {
       return await this.socket.timeout(ANSWER_WITHIN).emitWithAck(event, argument);
     } catch {
@@ -75,9 +79,20 @@ export class Connection {
     }
   }
 
-  /** Tells something that is worth nothing later. */
+  /** Tells something that needs no answer. */
   tell(event, ...args) {
-    if (this.#welcomed) this.socket.volatile.emit(event, ...args);
+    if (this.socket.connected) this.socket.emit(event, ...args);
+  }
+
+  /** Tells something that is worth nothing later: it may get lost. */
+  mention(event, ...args) {
+    if (this.socket.connected) this.socket.volatile.emit(event, ...args);
+  }
+
+  #begin(tell) {
+    tell();
+    this.#welcomed = true;
+    this.#flush();
   }
 
   async #flush() {

@@ -3,7 +3,7 @@
 import { byId, sentence } from "./view.js";
 
 export class SignIn {
-  /** `enter()` is called when there is a new name, `leave()` when it is given up. */
+  /** `enter()` is called when there is a new name, `leave()` when it is given up; the page goes on when that has resolved. */
   constructor(identity, { enter, leave }) {
     this.identity = identity;
     byId("sign-in").addEventListener("submit", (event) => {
@@ -14,8 +14,8 @@ export class SignIn {
     });
     // Without a name there is nothing behind the question to go back to.
     byId("sign-in").addEventListener("cancel", (event) => event.preventDefault());
-    byId("sign-out").addEventListener("click", () => {
-      leave();
+    byId("sign-out").addEventListener("click", async () => {
+      await leave();
       identity.rename("");
       // The next one at this browser starts with an empty page.
       location.reload();

@@ -12,7 +12,7 @@ mod secret;
 mod serve;
 
 pub use clock::now;
-pub use page::page;
+pub use page::{page, script};
 pub use refusal::refuse;
 pub use secret::Secret;
 pub use serve::{Place, serve};

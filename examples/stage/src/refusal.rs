@@ -7,10 +7,12 @@ use sockeye::Failure;
 
 use crate::message::Fault;
 
-/// The hook for errors of an example whose handlers refuse things with an `R`: tells the page what was refused, as
+/// The hook for errors of an example whose handlers refuse things with an `R` or a [`Fault`]: tells the page what was refused, as
 /// `{"error": "why"}`, and the terminal what went wrong otherwise.
 pub fn refuse<R: Error + 'static>(failure: Failure) {
-    let refusal = failure.error.downcast_ref::<R>().map(ToString::to_string);
+    let error = &failure.error;
+    let refusal = error.downcast_ref::<R>().map(ToString::to_string);
+    let refusal = refusal.or_else(|| error.downcast_ref::<Fault>().map(ToString::to_string));
     if refusal.is_none() {
         eprintln!("{}: {}", failure.event, failure.error);
     }

@@ -252,6 +252,10 @@ fn frames_with_attachments_reach_every_kind_of_client() {
         server.opened().send(&frames, Guarantee::Reliable);
         old.expect("4look");
         old.expect_binary(b"\x04\x01\x02\x03\x04");
+        let mut text_only = WebSocket::open_with(server, "EIO=4&b64=1");
+        server.opened().send(&frames, Guarantee::Reliable);
+        text_only.expect("4look");
+        text_only.expect("bAQIDBA==");
         let polling = Polling::open(server);
         server.opened().send(&frames, Guarantee::Reliable);
         polling.expect("4look\u{1e}bAQIDBA==");

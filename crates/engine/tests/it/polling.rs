@@ -21,6 +21,7 @@ fn protocol_4_payloads_are_separated_packets() {
         answer.check(200, "ok");
         assert_eq!(answer.header("content-type"), Some("text/html"));
         assert_eq!(answer.header("content-length"), Some("2"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
         let answer = polling.poll();
         answer.check(200, "4hello\u{1e}4€😀\u{1e}bAQIDBA==\u{1e}4");
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
@@ -231,6 +232,60 @@ fn what_is_no_payload_ends_the_session() {
             assert_eq!(server.closed(polling.sid), PARSE_ERROR, "{body:?}");
             assert_eq!(poll.answer().status, 200);
             polling.poll().check(400, UNKNOWN);
+        }
+    });
+}
+
+#[test]
+fn bytes_that_are_no_payload_end_the_session() {
+    Server::each(&EngineConfig::default(), |server| {
+        for body in [
+            b"".as_slice(),
+            b"\x01\x09\xff\x04short",
+            b"\x01\x01",
+            b"\x01\x0a\xff\x04",
+            b"\x02\x01\xff\x04",
+            b"\x00\x02\xff4\xff",
+            b"\x01\x02\xff\x05x",
+            b"\x01\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\xff\x04",
+            b"6:4hello",
+        ] {
+            let polling = Polling::open_with(server, "EIO=3");
+            let request = Request::post(&polling.target, body).header("Content-Type", "application/octet-stream");
+            request.answer(server.address).check(400, "");
+            assert_eq!(server.closed(polling.sid), PARSE_ERROR, "{body:?}");
+            assert!(!server.has_received(polling.sid));
+        }
+    });
+}
+
+#[test]
+fn lengths_count_what_javascript_counts() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open_with(server, "EIO=3");
+        // As JavaScript counts, as bytes would be counted, as characters would be: only the first is right.
+        polling.send("5:4€😀\u{e9}2:4a");
+        polling.expect("5:4€😀\u{e9}2:4a");
+        for body in ["10:4€😀\u{e9}", "4:4€😀\u{e9}2:4a", "3:4a😀"] {
+            let polling = Polling::open_with(server, "EIO=3");
+            polling.post(body).check(400, "");
+            assert_eq!(server.closed(polling.sid), PARSE_ERROR, "{body:?}");
+        }
+    });
+}
+
+#[test]
+fn clients_that_close_after_each_request_are_served() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        for _ in 0..3 {
+            let close = |request: Request| request.header("Connection", "close").send(server.address);
+            let mut post = close(Request::post(&polling.target, "4hello"));
+            post.read_answer().check(200, "ok");
+            assert!(post.is_ended());
+            let mut poll = close(Request::get(&polling.target));
+            poll.read_answer().check(200, "4hello");
+            assert!(poll.is_ended());
         }
     });
 }

@@ -55,6 +55,21 @@ fn a_session_moves_to_websocket() {
 }
 
 #[test]
+fn a_session_moves_from_scripts_to_websocket() {
+    Server::each(&EngineConfig::default(), |server| {
+        let polling = Polling::open_with(server, "EIO=3&j=0");
+        let connection = server.opened();
+        connection.send_binary(&[1, 2, 3, 4], Guarantee::Reliable);
+        polling.poll().check(200, r#"___eio[0]("10:b4AQIDBA==");"#);
+        let mut socket = probe(&polling);
+        socket.send("5");
+        socket.echo("over");
+        connection.send_binary(&[1, 2, 3, 4], Guarantee::Reliable);
+        socket.expect_binary(&[4, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
 fn a_poll_that_comes_during_the_probe_is_ended_too() {
     Server::each(&EngineConfig::default(), |server| {
         let polling = Polling::open(server);
@@ -267,6 +282,38 @@ fn a_probe_ends_with_its_session() {
         connection.close(Closed::forced(CloseCause::Application));
         socket.expect_close(None);
         assert!(polling.poll().text().ends_with('1'));
+    });
+}
+
+#[test]
+fn last_words_reach_a_client_that_has_paused_polling() {
+    Server::each(&EngineConfig::default().close_timeout(ms(300)), |server| {
+        let end = |polling: &Polling| {
+            let connection = server.opened();
+            let socket = probe(polling);
+            say(&connection, "last words");
+            connection.close(Closed::forced(CloseCause::Application));
+            socket
+        };
+        let polling = Polling::open(server);
+        let mut socket = end(&polling);
+        socket.send("5");
+        socket.expect("4last words");
+        socket.expect_close(None);
+        assert_eq!(polling.poll().status, 400);
+
+        // Who polls all the same finds them there.
+        let polling = Polling::open(server);
+        let mut socket = end(&polling);
+        polling.expect("4last words");
+        socket.send("5");
+        socket.expect_close(None);
+
+        let polling = Polling::open(server);
+        let mut undecided = end(&polling);
+        undecided.expect_close(None);
+        polling.expect("4last words");
+        polling.expect("1");
     });
 }
 

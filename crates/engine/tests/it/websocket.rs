@@ -1,6 +1,6 @@
 //! The WebSocket transport: what frames carry, and what breaks them.
 
-use sockeye_engine::{CloseCause, CloseReason, Closed, EngineConfig};
+use sockeye_engine::{CloseCause, CloseReason, Closed, EngineConfig, Guarantee};
 use sockeye_websocket::{Header, Message, Opcode, masked_frame};
 
 use crate::support::{Flavour, Pending, Request, Server, WebSocket, ms, now, settle};
@@ -36,6 +36,20 @@ fn protocol_3_marks_its_bytes() {
         socket.frame(Opcode::Binary, b"\x01\x02");
         socket.expect_close(None);
         assert_eq!(server.closed(socket.sid()), PARSE_ERROR);
+    });
+}
+
+#[test]
+fn who_takes_text_only_gets_bytes_as_text() {
+    Server::each(&EngineConfig::default(), |server| {
+        for (query, packet) in [("EIO=3&b64=1", "b4AQIDBA=="), ("EIO=4&b64=1", "bAQIDBA==")] {
+            let mut socket = WebSocket::open_with(server, query);
+            server.opened().send_binary(&[1, 2, 3, 4], Guarantee::Reliable);
+            socket.expect(packet);
+            socket.send(packet);
+            assert_eq!(server.received(socket.sid()), [1, 2, 3, 4]);
+            socket.expect(packet);
+        }
     });
 }
 
@@ -333,9 +347,9 @@ fn a_closing_server_says_so_and_waits_for_the_client() {
     Server::each(&EngineConfig::default(), |server| {
         let mut socket = WebSocket::open(server);
         let connection = server.opened();
-        connection.send_text(b"last words", &[], sockeye_engine::Guarantee::Reliable);
+        connection.send_text(b"last words", &[], Guarantee::Reliable);
         connection.close(Closed::forced(CloseCause::Application));
-        connection.send_text(b"too late", &[], sockeye_engine::Guarantee::Reliable);
+        connection.send_text(b"too late", &[], Guarantee::Reliable);
         socket.expect("4last words");
         socket.expect_close(None);
         assert_eq!(server.closed(socket.sid()), Closed::forced(CloseCause::Application));

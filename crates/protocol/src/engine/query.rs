@@ -49,9 +49,9 @@ impl Query {
         }
     }
 
-    /// What the client can take, by `b64` and `j`.
+    /// What the client can take, by `b64`. Scripts are text too, but `j` is about the answer to one request only.
     pub fn peer(&self) -> PeerEncoding {
-        if self.base64 || self.jsonp.is_some() { PeerEncoding::TextOnly } else { PeerEncoding::BinaryCapable }
+        if self.base64 { PeerEncoding::TextOnly } else { PeerEncoding::BinaryCapable }
     }
 }
 
@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn only_the_digits_of_j_are_kept() {
         assert_eq!(Query::parse("j=1a2);alert(3").jsonp.as_deref(), Some("123"));
-        assert_eq!(Query::parse("j=0").peer(), PeerEncoding::TextOnly);
+        assert_eq!(Query::parse("j").jsonp.as_deref(), Some(""));
+        assert_eq!(Query::parse("b64=1&j=0").peer(), PeerEncoding::TextOnly);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use sockeye_protocol::engine::{
-    BodyKind, EncodedPayload, Message, Packet, PeerEncoding, Protocol, Query, SessionId, decode_payload, encode_payload,
+    BodyKind, EncodedPayload, Message, Packet, PeerEncoding, Protocol, Query, SessionId, decode_payload,
+    encode_payload, unwrap_jsonp, wrap_jsonp,
 };
 
 fn protocol() -> impl Strategy<Value = Protocol> {
@@ -107,5 +108,26 @@ proptest! {
     #[test]
     fn no_query_does_harm(query in any::<String>()) {
         Query::parse(&query);
+    }
+
+    #[test]
+    fn a_script_hands_over_its_payload_and_nothing_else(number in "[0-9]{0,4}", payload in any::<String>()) {
+        let script = wrap_jsonp(&number, &payload);
+        let argument = script.strip_prefix(&format!("___eio[{number}](")).and_then(|rest| rest.strip_suffix(");"));
+        prop_assert!(!script.contains(['\n', '\r', '\u{2028}', '\u{2029}']), "no line ends within a string");
+        prop_assert_eq!(argument.map(serde_json::from_str::<String>).unwrap().unwrap(), payload);
+    }
+
+    #[test]
+    fn a_form_brings_what_a_client_wrote(payload in "[a-z0-9:\"&=+% €😀\n]{0,20}") {
+        let mut form = "d=".to_owned();
+        form.extend(form_urlencoded::byte_serialize(payload.replace('\n', "\\n").as_bytes()));
+        prop_assert_eq!(unwrap_jsonp(form.as_bytes()), Ok(payload));
+    }
+
+    #[test]
+    fn no_form_does_harm(form in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = unwrap_jsonp(&form);
+        let _ = unwrap_jsonp(&[b"d=", &form[..]].concat());
     }
 }

@@ -8,5 +8,6 @@ mod path;
 mod session;
 mod socket;
 mod support {
+    pub(crate) mod messagepack_packets;
     pub(crate) mod session_steps;
 }

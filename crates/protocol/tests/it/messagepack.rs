@@ -1,5 +1,7 @@
 //! MessagePack: the bytes of the npm package are read and written, and no bytes do harm.
 
+use std::{fs, path::Path};
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use sockeye_protocol::{
@@ -10,7 +12,10 @@ use sockeye_protocol::{
     },
 };
 
-use crate::socket::{All, value};
+use crate::{
+    socket::{All, value},
+    support::messagepack_packets,
+};
 
 fn bytes_of(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -344,13 +349,17 @@ fn malformed_bytes_are_refused() {
 }
 
 #[test]
-fn values_nest_128_levels_deep() {
-    let nested = |levels: usize| argument(&format!("{}c0", "91".repeat(levels)));
-    let read_nested = |levels| read(&bytes_of(&nested(levels)));
-    // The list of name and arguments is a level too.
-    let deepest = read_nested(127).unwrap();
-    assert!(deepest.event().unwrap().arguments.deserialize::<Value>().is_ok());
-    assert!(read_nested(128).unwrap_err().to_string().contains("128 levels"));
+fn values_nest_as_deep_as_json_is_read() {
+    let nested = |levels: usize, inside: &str| argument(&format!("{}{inside}", "91".repeat(levels)));
+    // The list of name and arguments is a level too, and so is the object that stands for bytes.
+    for (levels, inside) in [(126, "c0"), (125, "c40107"), (124, "d40507")] {
+        let deepest = read(&bytes_of(&nested(levels, inside))).unwrap();
+        assert!(deepest.event().unwrap().arguments.deserialize::<Value>().is_ok());
+        assert!(write(&deepest.packet(), deepest.attachments()).is_ok());
+        let error = read(&bytes_of(&nested(levels + 1, inside))).unwrap_err();
+        assert!(error.to_string().contains("127 levels"), "{error}");
+    }
+    let read_nested = |levels| read(&bytes_of(&nested(levels, "c0")));
     assert!(read_nested(500_000).is_err());
     let junk = format!("82 a16a {}c0 a474797065 01", "8100".repeat(100_000));
     assert!(read(&bytes_of(&junk)).is_err());
@@ -401,8 +410,7 @@ proptest! {
 
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let _read = read(&bytes);
-        let _read = read_as(Protocol::V3, Message::Binary(bytes.into()));
+        messagepack_packets::run(&bytes);
     }
 
     #[test]
@@ -414,14 +422,17 @@ proptest! {
         bytes.push(kind);
         bytes.extend_from_slice(b"\xa3nsp\xa1/\xa4data\x92\xa1x");
         bytes.extend_from_slice(&value);
-        if let Ok(found) = read(&bytes) {
-            prop_assert_eq!(serde_json::from_str::<serde::de::IgnoredAny>(found.packet().payload).err().map(|error| error.to_string()), None);
-            let event = found.event().unwrap();
-            prop_assert_eq!(event.arguments.validate(), Ok(()));
-            let again = write(&found.packet(), found.attachments()).unwrap();
-            let same = read(&again).unwrap();
-            prop_assert_eq!(same.attachments(), found.attachments());
-        }
+        messagepack_packets::run(&bytes);
+    }
+}
+
+#[test]
+fn the_fuzz_corpus_is_read() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/messagepack");
+    let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty(), "no corpus in {}", corpus.display());
+    for file in files {
+        messagepack_packets::run(&fs::read(file).unwrap());
     }
 }
 

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use sockeye::parser::{Assembled, DecodeError, Decoder, EncodeError, Encoded, Message, Packet, Parser, Protocol};
-use sockeye::{Arguments, ConnectError, Data, EmitError, Handshake, MessagePackParser, Socket, State, Value};
+use sockeye::{Arguments, ConnectError, Data, EmitError, Handshake, MessagePackParser, Recovery, Socket, State, Value};
 use sockeye_protocol::Limits;
 
-use crate::support::{Client, Host, Notes, builder, http, notes};
+use crate::support::{Client, Host, Notes, builder, http, notes, until};
 
 async fn host() -> Host {
     Host::plain(builder().parser(MessagePackParser)).await
@@ -32,6 +32,20 @@ fn event(data: &str) -> Vec<u8> {
 /// The answer to the event of id 7.
 fn ack(data: &str) -> Vec<u8> {
     packet(4, &format!("a474797065 03 a464617461 {data} a26964 07"))
+}
+
+/// The text, as MessagePack writes it, that follows these bytes.
+fn text_after<'a>(packet: &'a [u8], mark: &[u8]) -> &'a [u8] {
+    let start = packet
+        .windows(mark.len())
+        .position(|window| window == mark)
+        .unwrap_or_else(|| panic!("{}", packet.escape_ascii()))
+        + mark.len();
+    let text = &packet[start..];
+    match text[0] {
+        0xd9 => &text[..2 + usize::from(text[1])],
+        short => &text[..=usize::from(short - 0xa0)],
+    }
 }
 
 async fn send_event_7(client: &mut Client, data: &str) {
@@ -230,4 +244,27 @@ async fn an_own_parser_writes_text_and_bytes_behind_it() {
     client.send("41").await;
     client.settle().await;
     assert_eq!(host.io.socket_count(), 0);
+}
+
+#[tokio::test]
+async fn an_event_kept_for_recovery_has_its_offset_behind_the_arguments() {
+    let host = Host::plain(builder().parser(MessagePackParser).recovery(Recovery::default())).await;
+    let mut client = host.open().await;
+    client.send_binary(&packet(2, "a474797065 00")).await;
+    let answer = client.next_binary().await;
+    let pid = text_after(&answer, b"\xa3pid");
+    host.io.emit("a", Bytes::from_static(b"x")).unwrap();
+    let event = client.next_binary().await;
+    let offset = text_after(&event, b"\xa1a\xc4\x01x");
+    client.abort();
+    until("the loss to be noticed", || host.io.socket_count() == 0).await;
+    host.io.emit("b", 1).unwrap();
+
+    let mut client = host.open().await;
+    let auth = [b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\x82\xa3pid", pid, b"\xa6offset", offset].concat();
+    client.send_binary(&auth).await;
+    let missed = client.next_binary().await;
+    assert!(missed.starts_with(b"\x83\xa4type\x02\xa4data\x93\xa1b\x01"), "{missed:?}");
+    assert_eq!(text_after(&client.next_binary().await, b"\xa3pid"), pid);
+    client.expect_nothing().await;
 }

@@ -115,6 +115,18 @@ async fn a_socket_keeps_its_id_rooms_user_and_data() {
 }
 
 #[tokio::test]
+async fn what_was_sent_to_its_user_meanwhile_arrives() {
+    let host = host().await;
+    host.io.middleware(async |socket: Socket| socket.set_user("ann"));
+    let guest = Guest::join(&host, "").await;
+    let (_, pid) = guest.lose(&host).await;
+    host.io.user("ann").emit("e", 1).unwrap();
+    host.io.user("bob").emit("e", "not meant for it").unwrap();
+    let (missed, _, same) = Guest::back(&host, &pid, None).await;
+    assert_eq!((missed, same), (vec![r#"42["e",1"#.to_owned()], true));
+}
+
+#[tokio::test]
 async fn it_works_before_the_first_event_and_again_and_again() {
     let host = host().await;
     let guest = Guest::join(&host, "").await;

@@ -52,7 +52,7 @@ impl Transcript {
             Token::Integer(integer) => self.json.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
             Token::Float(float) => self.json.extend_from_slice(number_text(float).as_bytes()),
             Token::Text(text) => self.text(text),
-            Token::Bytes(bytes) => self.bytes(bytes),
+            Token::Bytes(bytes) => self.bytes(bytes, depth)?,
             Token::Date(milliseconds) => match iso_text(milliseconds) {
                 Some(date) => self.text(&date),
                 None => self.json.extend_from_slice(b"null"),
@@ -61,7 +61,7 @@ impl Transcript {
                 self.json.push(b'[');
                 self.json.extend_from_slice(itoa::Buffer::new().format(kind).as_bytes());
                 self.json.push(b',');
-                self.bytes(data);
+                self.bytes(data, deeper(depth)?)?;
                 self.json.push(b']');
             }
             Token::Array(len) => self.array(len, reader, deeper(depth)?)?,
@@ -120,7 +120,9 @@ impl Transcript {
         serde_json::to_writer(&mut self.json, text).expect("texts have a JSON form, and memory takes every write");
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// What stands for bytes is an object, and so a level of the JSON; written out, they are a list in it.
+    fn bytes(&mut self, bytes: &[u8], depth: usize) -> Result<(), DecodeError> {
+        let depth = deeper(depth)?;
         let mut number = itoa::Buffer::new();
         match self.bytes {
             BytesForm::Attachment => {
@@ -131,6 +133,7 @@ impl Transcript {
                 self.attachments.push(Bytes::copy_from_slice(bytes));
             }
             BytesForm::Object => {
+                deeper(depth)?;
                 self.json.extend_from_slice(br#"{"type":"Buffer","data":["#);
                 for (index, &byte) in bytes.iter().enumerate() {
                     if index > 0 {
@@ -141,5 +144,6 @@ impl Transcript {
                 self.json.extend_from_slice(b"]}");
             }
         }
+        Ok(())
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 /// An object with a true `_placeholder` is what JSON uses to stand for bytes. Without bytes in the same packet it is an
 /// object like any other; beside bytes it is refused, both ways, so that nothing is ever taken for other bytes.
 ///
-/// Values may nest 128 levels deep. `max_attachments` is not applied: bytes come within the message, which
+/// Values may nest as deep as `serde_json` reads, which is 127 levels with the list of arguments, and bytes are a level. `max_attachments` is not applied: bytes come within the message, which
 /// `max_payload` bounds; what is read out of it takes at most some thirty times its size. Unlike the npm package,
 /// reserved event names are refused.
 ///

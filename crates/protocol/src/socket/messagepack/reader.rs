@@ -2,8 +2,8 @@ use rmp::{Marker, decode};
 
 use crate::socket::DecodeError;
 
-/// How deep lists and maps may nest, the packet itself not counted: as deep as `serde_json` reads.
-pub(super) const MAX_DEPTH: usize = 128;
+/// How deep the lists and maps of a packet's data may nest: as deep as `serde_json` reads.
+pub(super) const MAX_DEPTH: usize = 127;
 
 /// Reads MessagePack value by value. A length that is told is never believed before its bytes are there.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use sockeye_adapter::{Absentees, Log, Offset, PrivateId, Room, Selection, SocketId, Told};
-use sockeye_engine::{Closed, Connection, Frames, Guarantee, SendOptions};
+use sockeye_engine::{Closed, ConfigError, Connection, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::EncodeError;
 
 use crate::disconnect::DisconnectReason;
@@ -98,6 +98,12 @@ impl Recovery {
     pub fn session_limit(mut self, count: usize) -> Self {
         self.session_limit = count;
         self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_time("recovery.max_disconnection", self.max_disconnection)?;
+        ConfigError::check_count("recovery.log_limit", self.log_limit)?;
+        ConfigError::check_count("recovery.session_limit", self.session_limit)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye::{ConnectError, Data, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
+use sockeye::{ConnectError, Data, Drain, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
 
 use crate::support::{Client, Host, http, within};
 
@@ -416,8 +416,8 @@ async fn nobody_is_recovered_by_a_server_that_has_closed() {
     let host = host().await;
     let guest = Guest::join(&host, "").await;
     let mut client = guest.client;
-    host.io.close().await;
-    client.expect_closed().await;
+    let at_once = Drain { spread: Duration::ZERO, grace: Duration::ZERO };
+    tokio::join!(host.io.close_with(at_once), client.expect_closed());
     // What clients are told of its end makes them come back, to the server that takes its place: as new ones.
     let next = self::host().await;
     assert!(!Guest::back(&next, &guest.pid, None).await.2);
@@ -433,7 +433,7 @@ async fn who_comes_back_while_his_loss_is_being_noticed_is_recovered() {
         host.io.on_disconnecting(move || {
             let _ = noticed.try_send(());
             // As a handler that computes for long: the socket is about to leave, but has not left.
-            let _ = may_go_on.lock().unwrap().recv();
+            let _ = tokio::task::block_in_place(|| may_go_on.lock().unwrap().recv());
             async {}
         });
         let guest = Guest::join(&host, "").await;
@@ -540,4 +540,53 @@ async fn emits_from_many_threads_reach_a_client_that_comes_and_goes() {
         let numbers: Vec<usize> = seen.iter().filter(|(from, _)| *from == thread).map(|(_, number)| *number).collect();
         assert_eq!(numbers, (0..EVENTS).collect::<Vec<_>>());
     }
+}
+
+/// Whoever knows the secret takes the session over, and there is never more than one socket of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_come_for_one_session_at_once_one_has_it() {
+    const CLIENTS: usize = 6;
+    const ROUNDS: usize = 15;
+    let host = Host::stealing(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |Data(auth): Data<serde_json::Value>| {
+        if auth["slow"] == true {
+            tokio::task::yield_now().await;
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (id, pid) = (guest.id.clone(), guest.pid.clone());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let (address, pid) = (host.address, pid.clone());
+            tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    let mut client = Client::open(address, 4).await;
+                    client.send(&format!(r#"40{{"pid":"{pid}","slow":{}}}"#, (number + round) % 2 == 0)).await;
+                    if round % 3 == 0 {
+                        client.abort();
+                    } else {
+                        // It is let in, as the one or another, or replaced at once.
+                        let _ = client.next().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    let (mut sent, stop) = (0, tokio::time::Instant::now() + Duration::from_secs(10));
+    while clients.iter().any(|client| !client.is_finished()) && tokio::time::Instant::now() < stop {
+        host.io.to(&*id).emit("e", sent).unwrap();
+        sent += 1;
+        assert!(host.io.sockets().iter().filter(|socket| socket.id().as_str() == id).count() <= 1);
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+    for client in clients {
+        within("a client", client).await.unwrap();
+    }
+    drop(guest);
+    eventually("all to be gone", || host.io.connection_count() == 0 && host.io.socket_count() == 0).await;
+    assert!(host.io.rooms().is_empty());
+    host.io.emit("last", ()).unwrap();
+    let (missed, ..) = Guest::back(&host, &pid, None).await;
+    // Whoever came in between, and was lost before it was let in, has the session still; a client that begins anew has not.
+    assert!(missed.is_empty() || missed.last().is_some_and(|event| event == r#"42["last""#), "{missed:?}");
 }

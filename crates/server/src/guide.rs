@@ -1,0 +1,10 @@
+//! Guides: how to say what you know from elsewhere, what is promised, and how to run it.
+//!
+//! | guide | for |
+//! |---|---|
+//! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
+
+/// Every line of the official emit cheatsheet, in Rust.
+pub mod emit_cheatsheet {
+    #![doc = include_str!("../docs/emit_cheatsheet.md")]
+}

@@ -3,8 +3,14 @@
 //! | guide | for |
 //! |---|---|
 //! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
+//! | [`options`] | every setting, its default, and what happens at the bound |
 
 /// Every line of the official emit cheatsheet, in Rust.
 pub mod emit_cheatsheet {
     #![doc = include_str!("../docs/emit_cheatsheet.md")]
+}
+
+/// Every setting, and what happens at its bound.
+pub mod options {
+    #![doc = include_str!("../docs/options.md")]
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
 //! | [`options`] | every setting, its default, and what happens at the bound |
+//! | [`delivery`] | what arrives, in which order, and when it does not |
 
 /// Every line of the official emit cheatsheet, in Rust.
 pub mod emit_cheatsheet {
@@ -13,4 +14,9 @@ pub mod emit_cheatsheet {
 /// Every setting, and what happens at its bound.
 pub mod options {
     #![doc = include_str!("../docs/options.md")]
+}
+
+/// What arrives, in which order, and when it does not.
+pub mod delivery {
+    #![doc = include_str!("../docs/delivery.md")]
 }

@@ -5,6 +5,7 @@
 //! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
 //! | [`options`] | every setting, its default, and what happens at the bound |
 //! | [`delivery`] | what arrives, in which order, and when it does not |
+//! | [`deployment`] | proxies, TLS, origins, limits, logs, stopping |
 
 /// Every line of the official emit cheatsheet, in Rust.
 pub mod emit_cheatsheet {
@@ -19,4 +20,9 @@ pub mod options {
 /// What arrives, in which order, and when it does not.
 pub mod delivery {
     #![doc = include_str!("../docs/delivery.md")]
+}
+
+/// Proxies, TLS, origins, limits, logs, stopping.
+pub mod deployment {
+    #![doc = include_str!("../docs/deployment.md")]
 }

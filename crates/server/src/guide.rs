@@ -3,6 +3,7 @@
 //! | guide | for |
 //! |---|---|
 //! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
+//! | [`from_node`] | who comes from Node's socket.io, and where we differ from it |
 //! | [`options`] | every setting, its default, and what happens at the bound |
 //! | [`delivery`] | what arrives, in which order, and when it does not |
 //! | [`deployment`] | proxies, TLS, origins, limits, logs, stopping |
@@ -10,6 +11,11 @@
 /// Every line of the official emit cheatsheet, in Rust.
 pub mod emit_cheatsheet {
     #![doc = include_str!("../docs/emit_cheatsheet.md")]
+}
+
+/// From Node's socket.io.
+pub mod from_node {
+    #![doc = include_str!("../docs/from_node.md")]
 }
 
 /// Every setting, and what happens at its bound.

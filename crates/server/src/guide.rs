@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`emit_cheatsheet`] | every way to send an event, JavaScript beside Rust |
 //! | [`from_node`] | who comes from Node's socket.io, and where we differ from it |
+//! | [`from_socketioxide`] | who comes from socketioxide |
 //! | [`options`] | every setting, its default, and what happens at the bound |
 //! | [`delivery`] | what arrives, in which order, and when it does not |
 //! | [`deployment`] | proxies, TLS, origins, limits, logs, stopping |
@@ -16,6 +17,11 @@ pub mod emit_cheatsheet {
 /// From Node's socket.io.
 pub mod from_node {
     #![doc = include_str!("../docs/from_node.md")]
+}
+
+/// From socketioxide.
+pub mod from_socketioxide {
+    #![doc = include_str!("../docs/from_socketioxide.md")]
 }
 
 /// Every setting, and what happens at its bound.

@@ -106,6 +106,9 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// How long a client of [`listen`](Server::listen) may take from its connection, or its last request, to the end of
+        /// a request's head. Default: 30 s.
+        head_timeout: Duration
         /// Whether requests need a slash at the end of the path. Default: they do, as in Node's server, where `/socket.io`
         /// is somebody else's.
         trailing_slash: TrailingSlash

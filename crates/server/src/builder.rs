@@ -106,6 +106,9 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// How long a client of [`listen`](Server::listen) may take from its connection, or its last request, to the end of
+        /// a request's head. Default: 30 s.
+        head_timeout: Duration
         /// Whether requests need a slash at the end of the path. Default: they do, as in Node's server, where `/socket.io`
         /// is somebody else's.
         trailing_slash: TrailingSlash
@@ -143,7 +146,8 @@ impl ServerBuilder {
     /// The only origins whose pages may use the server, over WebSocket too. Default: all.
     ///
     /// All requests with another `Origin` header are refused with code 4. Name your own origin as well if pages of it
-    /// connect. Requests without that header pass: programs, and a page's reads from its own origin.
+    /// connect. Requests without that header pass: programs, and a page's reads from its own origin. Polling by JSONP
+    /// does not pass without it, for any page may load a script.
     ///
     /// Pages of other origins also need [`cors`](Self::cors) for polling.
     pub fn allowed_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {

@@ -32,6 +32,7 @@
 #[doc = include_str!("../../../README.md")]
 struct ReadMe;
 
+pub mod guide; // What to read first.
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
 pub mod parser; // Packets in other forms than the official text.

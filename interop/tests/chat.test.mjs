@@ -339,6 +339,8 @@ describe("when a page loses its connection for a while", () => {
     try {
       await person("Ada");
       const bob = await person("Bob", { url: proxy.url });
+      // A connection that is lost in the middle of an upgrade is noticed by the client's heartbeat only.
+      await until(async () => (await bob.transport()) === "websocket", { what: "the upgrade" });
       proxy.cut();
       await bob.banner.getByText("Connection lost").waitFor();
       const mallory = io(chat.server.url, { auth: { name: "Bob", key: "a key of his own" }, forceNew: true });

@@ -12,7 +12,8 @@ use crate::origins::{is_origin, origin_text};
 /// Which pages of other origins may read the answers of the server. Without it only pages of its own origin may.
 ///
 /// It makes the same answers as the npm package `cors`, which Node's server uses. Browsers ask nobody before they open a
-/// WebSocket; [`EngineConfig::allowed_origins`](crate::EngineConfig::allowed_origins) covers that too.
+/// WebSocket or load a script, as JSONP does; [`EngineConfig::allowed_origins`](crate::EngineConfig::allowed_origins)
+/// covers those too.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::deflate::compressed;
 
 /// Text with its attachments as complete WebSocket frames, shared by all recipients.
 ///
-/// Text without attachments has one form for all; binary frames differ between [dialects](Dialect), and some recipients
+/// Text without attachments has one form for all; binary frames differ by protocol and `b64`, and some recipients
 /// want the text compressed. Each form is made when the first recipient needs it, at most once.
 #[derive(Debug)]
 pub struct Frames {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::answer::Form;
 use crate::config::ConfigError;
 
 /// Which pages may use the server, by the `Origin` header of their requests.
@@ -35,8 +36,10 @@ impl AllowedOrigins {
     }
 
     /// Whether a request with this `Origin` header, or without one, is let in.
-    pub(crate) fn allow(&self, origin: Option<&HeaderValue>) -> bool {
+    pub(crate) fn allow(&self, origin: Option<&HeaderValue>, form: Form) -> bool {
         match (self, origin) {
+            // A script names no origin, and any page may load it and read what it brings.
+            (Self::List(_) | Self::Chosen(_), None) if form == Form::Jsonp => false,
             (Self::All, _) | (Self::List(_), None) => true,
             (Self::List(list), Some(origin)) => list.iter().any(|listed| origin == listed),
             (Self::Chosen(allows), None) => allows(None),
@@ -75,7 +78,18 @@ mod tests {
     #[track_caller]
     fn check(allowed: &AllowedOrigins, origin: Option<&[u8]>, expected: bool) {
         let value = origin.map(|origin| HeaderValue::from_bytes(origin).unwrap());
-        assert_eq!(allowed.allow(value.as_ref()), expected, "{origin:?}");
+        assert_eq!(allowed.allow(value.as_ref(), Form::Plain), expected, "{origin:?}");
+    }
+
+    #[test]
+    fn a_script_without_origin_could_be_anybody_s() {
+        let listed = HeaderValue::from_static("https://a.example");
+        let list = AllowedOrigins::List(vec!["https://a.example".into()]);
+        for restricted in [list, AllowedOrigins::Chosen(Arc::new(|_| true))] {
+            assert!(!restricted.allow(None, Form::Jsonp));
+            assert!(restricted.allow(Some(&listed), Form::Jsonp));
+        }
+        assert!(AllowedOrigins::All.allow(None, Form::Jsonp));
     }
 
     #[test]

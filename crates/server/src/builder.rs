@@ -149,7 +149,8 @@ impl ServerBuilder {
     /// The only origins whose pages may use the server, over WebSocket too. Default: all.
     ///
     /// All requests with another `Origin` header are refused with code 4. Name your own origin as well if pages of it
-    /// connect. Requests without that header pass: programs, and a page's reads from its own origin.
+    /// connect. Requests without that header pass: programs, and a page's reads from its own origin. Polling by JSONP
+    /// does not pass without it, for any page may load a script.
     ///
     /// Pages of other origins also need [`cors`](Self::cors) for polling.
     pub fn allowed_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {

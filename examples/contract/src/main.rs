@@ -9,6 +9,7 @@ mod rooms; // Events about rooms, and broadcasts.
 mod settings; // The server's settings.
 mod stopping; // The signals that end the process, and how it ends.
 mod this_socket; // Events about the socket itself.
+mod uncalled; // Events that reach no handler.
 mod values; // Events that carry values, and their acknowledgements.
 
 use std::net::SocketAddr;

@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 use sockeye::{ConnectError, Data, DisconnectReason, Handshake, Namespace, Server, Socket, State};
 
 use crate::reasons::Reasons;
-use crate::{others, rooms, this_socket, values};
+use crate::{others, rooms, this_socket, uncalled, values};
 
 pub(crate) fn open(io: &Server) -> anyhow::Result<()> {
     let admin = io.of("/admin");
     io.middleware(delay_or_refuse);
     admin.middleware(check_token);
-    for namespace in [io.of("/"), admin] {
+    let tenants = io.of_pattern(r"^/tenant-\d+$")?;
+    for namespace in [io.of("/"), admin, tenants] {
         behave(&namespace);
     }
+    io.on_error(uncalled::told);
     Ok(())
 }
 
@@ -34,6 +36,7 @@ fn behave(namespace: &Namespace) {
     rooms::register(namespace);
     others::register(namespace);
     this_socket::register(namespace);
+    uncalled::register(namespace);
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use crate::arguments::Rooms;
 
 pub(crate) fn register(namespace: &Namespace) {
     namespace.on("who", who);
+    sides(namespace);
     namespace.on("move", async |socket: Socket, Data((target, rooms)): Data<(String, Rooms)>| {
         socket.namespace().to(target).sockets_join(rooms.names());
         Data(())
@@ -25,6 +26,19 @@ pub(crate) fn register(namespace: &Namespace) {
         }
         Data(())
     });
+}
+
+/// What the other nodes are told and asked: this node is the only one there is.
+fn sides(namespace: &Namespace) {
+    namespace.on("side-emit", async || Data(()));
+    namespace.on("side-ask", async || Data(Replies { err: false, replies: Vec::new() }));
+}
+
+/// What other nodes answered, and whether one did not.
+#[derive(Serialize)]
+struct Replies {
+    err: bool,
+    replies: Vec<Value>,
 }
 
 /// A socket that was asked for.

@@ -127,6 +127,8 @@ fn origins_that_are_not_listed_are_refused_on_every_transport() {
         for origin in ["https://app.example", "null"] {
             assert_eq!(from(POLLING, origin).answer(server.address).status, 200);
         }
+        // A script names no origin.
+        Request::get(&format!("{POLLING}&j=0")).answer(server.address).check(403, CODE_4);
         let polling = Polling::open(server);
         from(&polling.target, "https://evil.example").answer(server.address).check(403, CODE_4);
         let post = Request::post(&polling.target, "4evil").header("Origin", "https://evil.example");

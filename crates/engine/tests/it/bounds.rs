@@ -162,8 +162,12 @@ fn volatile_messages_are_dropped_while_something_waits() {
         let connection = server.opened();
         connection.send_text(b"no poll waits", &[], Guarantee::Volatile);
         let poll = polling.start_poll();
-        settle();
-        connection.send_text(b"a poll waits", &[], Guarantee::Volatile);
+        poll.0.set_nonblocking(true).unwrap();
+        eventually("the poll to be there", || {
+            connection.send_text(b"a poll waits", &[], Guarantee::Volatile);
+            poll.0.peek(&mut [0]).is_ok()
+        });
+        poll.0.set_nonblocking(false).unwrap();
         poll.answer().check(200, "4a poll waits");
     });
 }

@@ -22,7 +22,10 @@ use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
 
-/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
+/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted, and that
+/// namespaces made for clients go with their last socket.
+///
+/// What happens at each bound stands in the [guide](crate::guide::options).
 #[must_use = "a builder does nothing before `build`"]
 pub struct ServerBuilder {
     engine: EngineConfig,
@@ -364,6 +367,6 @@ impl fmt::Debug for ServerBuilder {
 pub enum ServeClient {
     /// They are, if they were there when the program was built.
     Yes,
-    /// They are not: the path answers 404.
+    /// They are not: requests for them are somebody else's.
     No,
 }

@@ -296,7 +296,7 @@ impl ServerBuilder {
     ///
     /// Acks, heartbeats and the end of the connection are still handled meanwhile.
     pub fn max_suspended_handlers(mut self, count: usize) -> Self {
-        self.max_suspended = count.max(1);
+        self.max_suspended = count;
         self
     }
 
@@ -335,6 +335,7 @@ impl ServerBuilder {
     /// # Errors
     /// [`ConfigError`] names the setting that can't be used.
     pub fn build(self) -> Result<Server, ConfigError> {
+        self.check()?;
         let settings = Settings {
             limits: self.limits,
             wire: Wire::new(self.limits, self.parser),
@@ -353,6 +354,20 @@ impl ServerBuilder {
             error_hook: ArcSwapOption::empty(),
         };
         Server::start(settings, self.engine.path(self.path))
+    }
+
+    /// What the engine does not know of.
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_time("connect_timeout", self.connect_timeout)?;
+        for (setting, count) in [
+            ("max_namespaces", self.max_namespaces),
+            ("max_rooms", self.max_rooms),
+            ("max_pending_acks", self.max_pending_acks),
+            ("max_suspended_handlers", self.max_suspended),
+        ] {
+            ConfigError::check_count(setting, count)?;
+        }
+        self.recovery.as_ref().map_or(Ok(()), Recovery::check)
     }
 }
 

@@ -245,7 +245,9 @@ mod tests {
         assert_eq!(log.read("ab12.0"), Told::Offset(Offset::default()));
         assert_eq!(log.read("ab12.2"), Told::Nonsense);
         assert_eq!(log.read("zz99.7"), Told::Nothing);
-        for nonsense in ["", "hello", "hello.", ".1", "ab12.x", "ab12.1.1", "a b1.1", "hello.1", "me.1", "ab12.11111111111111111"] {
+        for nonsense in
+            ["", "hello", "hello.", ".1", "ab12.x", "ab12.1.1", "a b1.1", "hello.1", "me.1", "ab12.11111111111111111"]
+        {
             assert_eq!(log.read(nonsense), Told::Nonsense, "{nonsense}");
         }
     }

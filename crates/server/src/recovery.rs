@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use sockeye_adapter::{Absentees, Log, Offset, PrivateId, Room, Selection, SocketId, Told};
-use sockeye_engine::{Closed, Connection, Frames, Guarantee, SendOptions};
+use sockeye_engine::{Closed, ConfigError, Connection, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::EncodeError;
 
 use crate::disconnect::DisconnectReason;
@@ -28,7 +28,7 @@ use crate::wire::Draft;
 /// Volatile events and those that ask for an answer are not kept.
 ///
 /// A client is recovered as often as it comes back in time, also before it got its first event. It is not if it was
-/// disconnected by either side on purpose, or for breaking the protocol.
+/// disconnected by either side on purpose, or sent what is no Engine.IO packet.
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,6 +98,12 @@ impl Recovery {
     pub fn session_limit(mut self, count: usize) -> Self {
         self.session_limit = count;
         self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_time("recovery.max_disconnection", self.max_disconnection)?;
+        ConfigError::check_count("recovery.log_limit", self.log_limit)?;
+        ConfigError::check_count("recovery.session_limit", self.session_limit)
     }
 }
 
@@ -194,7 +200,7 @@ struct Word {
 impl Keeper {
     /// `notice` is how long a lost connection may go unnoticed.
     pub(crate) fn new(settings: Recovery, notice: Duration) -> Arc<Self> {
-        let keep = settings.max_disconnection + notice;
+        let keep = settings.max_disconnection.saturating_add(notice);
         let random: [u8; 5] = rand::random();
         let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let log = Log::new(epoch, keep, settings.log_limit);
@@ -243,9 +249,21 @@ impl Keeper {
         }
     }
 
+    /// Has a client that comes back found, should it come again before it has been let in.
+    pub(crate) fn expect(&self, socket: &Socket, recoverable: &Recoverable) {
+        let mut state = self.state.lock();
+        if let Some(claim) = &*recoverable.claim.lock() {
+            state.present.insert(claim.pid.as_str().into(), socket.downgrade());
+        }
+    }
+
     /// Lets a socket in: what its client missed, the answer to its CONNECT, and from then on all that is sent to it.
     pub(crate) fn admit(&self, socket: &Socket, recoverable: &Recoverable) {
         let mut state = self.state.lock();
+        if !socket.may_send() {
+            // It has parted just now, and nobody would take out again what is put in here.
+            return;
+        }
         let claim = recoverable.claim.lock().take();
         let pid = claim.and_then(|claim| recoverable.replay(&state.log, socket, claim)).unwrap_or_else(|| {
             recoverable.recovered.store(false, Ordering::Relaxed);
@@ -264,9 +282,10 @@ impl Keeper {
         let mut state = self.state.lock();
         let (rooms, data) = (socket.rooms(), socket.data_values());
         let vacated = socket.vacate();
+        let returns = reason.is_some_and(DisconnectReason::is_recoverable);
         if let Some(pid) = recoverable.pid.get() {
             state.present.remove(pid.as_str());
-            if reason.is_some_and(DisconnectReason::is_recoverable) {
+            if returns {
                 let session = Session {
                     id: socket.id().clone(),
                     restored: Restored { rooms, user: socket.user(), data },
@@ -275,9 +294,12 @@ impl Keeper {
                 };
                 state.keep(socket.namespace_ref(), pid.clone(), session);
             }
-        } else if let Some(claim) = recoverable.claim.lock().take().filter(|_| reason.is_some()) {
-            // It went before it was let in, and may come back again.
-            state.keep(socket.namespace_ref(), claim.pid, claim.session);
+        } else if let Some(claim) = recoverable.claim.lock().take() {
+            state.present.remove(claim.pid.as_str());
+            if returns {
+                // It went before it was let in, and may come back again.
+                state.keep(socket.namespace_ref(), claim.pid, claim.session);
+            }
         }
         vacated
     }
@@ -313,9 +335,8 @@ impl Keeper {
                 let (frames, size) = (kept.frames.clone(), kept.size);
                 let offset = state.log.append(selection, kept, size, now());
                 for socket in &targets {
-                    socket.connection().send(&frames, options);
-                    if let Some(recoverable) = socket.recoverable() {
-                        recoverable.note(offset);
+                    if socket.recoverable().is_none_or(|recoverable| recoverable.takes(offset)) {
+                        socket.connection().send(&frames, options);
                     }
                 }
                 targets
@@ -405,6 +426,15 @@ impl Recoverable {
         }
         self.note(log.newest());
         Some(claim.pid)
+    }
+
+    /// Whether an event is to be sent now: behind what was missed, with which it will be sent otherwise.
+    fn takes(&self, offset: Offset) -> bool {
+        let takes = self.claim.lock().is_none();
+        if takes {
+            self.note(offset);
+        }
+        takes
     }
 
     fn note(&self, offset: Offset) {

@@ -97,6 +97,9 @@ impl Socket {
         if let Some(restored) = restored {
             socket.restore(restored);
         }
+        if let Some((keeper, recoverable)) = socket.recovery() {
+            keeper.expect(&socket, recoverable);
+        }
         socket
     }
 

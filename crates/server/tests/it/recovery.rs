@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockeye::{ConnectError, Data, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
 
-use crate::support::{Client, Host, within};
+use crate::support::{Client, Host, http, within};
 
 fn builder(recovery: Recovery) -> ServerBuilder {
     crate::support::builder().recovery(recovery)
@@ -289,6 +289,138 @@ async fn who_goes_while_he_comes_back_can_come_back_again() {
     client.send(&format!(r#"40{{"pid":"{pid}","bad":true}}"#)).await;
     client.expect(r#"44{"message":"bad"}"#).await;
     assert!(!Guest::back(&host, &pid, None).await.2, "who was refused has lost what was kept");
+}
+
+#[tokio::test]
+async fn who_comes_again_before_he_was_let_in_is_recovered_though_his_loss_went_unnoticed() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |Data(auth): Data<serde_json::Value>| {
+        if auth["wait"] == true {
+            std::future::pending::<()>().await;
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (id, pid) = guest.lose(&host).await;
+    host.io.emit("e", 1).unwrap();
+    let mut half_open = Client::open(host.address, 4).await;
+    half_open.send(&format!(r#"40{{"pid":"{pid}","wait":true}}"#)).await;
+    half_open.settle().await;
+    let (missed, guest, same) = Guest::back(&host, &pid, None).await;
+    assert_eq!((missed.len(), same, guest.id), (1, true, id));
+    half_open.expect_closed().await;
+}
+
+#[tokio::test]
+async fn what_a_middleware_emits_comes_once_and_behind_what_was_missed() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |socket: Socket| {
+        tokio::task::yield_now().await;
+        socket.emit("welcome", socket.is_recovered())
+    });
+    let mut guest = Guest { client: Client::open(host.address, 4).await, id: String::new(), pid: String::new() };
+    guest.client.send("40").await;
+    let offset = guest.event(r#"42["welcome",false]"#).await;
+    guest.pid = field(&guest.client.text().await, "pid");
+    let (_, pid) = guest.lose(&host).await;
+    host.io.emit("missed", 1).unwrap();
+    let (missed, mut guest, same) = Guest::back(&host, &pid, Some(&offset)).await;
+    assert_eq!((missed, same), (vec![r#"42["missed",1"#.to_owned(), r#"42["welcome",true"#.to_owned()], true));
+    guest.client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn whom_a_middleware_disconnects_has_nothing_to_come_back_for() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |socket: Socket, Data(auth): Data<serde_json::Value>| {
+        if auth["bad"] == true {
+            socket.disconnect();
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (_, pid) = guest.lose(&host).await;
+    let mut client = Client::open(host.address, 4).await;
+    client.send(&format!(r#"40{{"pid":"{pid}","bad":true}}"#)).await;
+    client.expect("41").await;
+    assert!(!Guest::back(&host, &pid, None).await.2);
+}
+
+#[tokio::test]
+async fn each_namespace_of_a_connection_is_recovered_by_itself() {
+    let host = host().await;
+    let other = host.io.of("/other");
+    let mut client = Client::open(host.address, 4).await;
+    client.send("40").await;
+    let main = client.text().await;
+    client.send("40/other,").await;
+    let second = client.text().await;
+    host.io.emit("e", "main").unwrap();
+    other.emit("e", "other").unwrap();
+    let offset = |text: &str| text.rsplit_once(",\"").unwrap().1.trim_end_matches("\"]").to_owned();
+    let offsets = [offset(&client.text().await), offset(&client.text().await)];
+    // The server has not noticed yet that this connection is gone, neither in the one nor in the other.
+    host.io.emit("e", "missed in main").unwrap();
+    other.emit("e", "missed in other").unwrap();
+    let mut again = Client::open(host.address, 4).await;
+    let (main_pid, other_pid) = (field(&main, "pid"), field(&second, "pid"));
+    again.send(&format!(r#"40{{"pid":"{other_pid}","offset":"{}"}}"#, offsets[1])).await;
+    assert_ne!(field(&again.text().await, "pid"), other_pid, "a secret is of one namespace");
+    again.send(&format!(r#"40/other,{{"pid":"{other_pid}","offset":"{}"}}"#, offsets[1])).await;
+    assert!(again.text().await.starts_with(r#"42/other,["e","missed in other","#));
+    assert_eq!(field(&again.text().await, "sid"), field(&second, "sid"));
+    let mut third = Client::open(host.address, 4).await;
+    third.send(&format!(r#"40{{"pid":"{main_pid}","offset":"{}"}}"#, offsets[0])).await;
+    assert!(third.text().await.starts_with(r#"42["e","missed in main","#));
+    assert_eq!(field(&third.text().await, "sid"), field(&main, "sid"));
+    again.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn who_missed_more_than_may_wait_for_a_client_begins_anew() {
+    let host = Host::plain(builder(Recovery::default()).outbox_mark(10_000).outbox_limit(10_000)).await;
+    for (count, recovered) in [(8, true), (12, false)] {
+        let (_, pid) = Guest::join(&host, "").await.lose(&host).await;
+        for number in 0..count {
+            host.io.emit("e", (number, "x".repeat(1_000))).unwrap();
+        }
+        let (missed, mut guest, same) = Guest::back(&host, &pid, None).await;
+        assert_eq!((missed.len(), same), (if recovered { count } else { 0 }, recovered));
+        host.io.emit("goes on", ()).unwrap();
+        guest.event(r#"42["goes on"]"#).await;
+    }
+}
+
+#[tokio::test]
+async fn attachments_and_a_polling_client_s_events_are_recovered_too() {
+    for host in Host::each(|| builder(Recovery::default())).await {
+        let polling = || async {
+            let open = http(host.address, "GET /socket.io/?EIO=4&transport=polling", b"").await;
+            format!("/socket.io/?EIO=4&transport=polling&sid={}", field(open.text(), "sid"))
+        };
+        let post = |target: &str| format!("POST {target}\nContent-Type: text/plain;charset=UTF-8");
+        let target = polling().await;
+        http(host.address, &post(&target), b"40").await;
+        let pid = field(http(host.address, &format!("GET {target}"), b"").await.text(), "pid");
+        // It is replaced: that nobody polls any more goes unnoticed for long.
+        host.io.emit("e", (1, bytes::Bytes::from_static(b"x"))).unwrap();
+        let target = polling().await;
+        http(host.address, &post(&target), format!(r#"40{{"pid":"{pid}"}}"#).as_bytes()).await;
+        let answer = http(host.address, &format!("GET {target}"), b"").await;
+        let packets: Vec<&str> = answer.text().split('\u{1e}').collect();
+        assert!(packets[0].starts_with(r#"451-["e",1,{"_placeholder":true,"num":0},""#), "{packets:?}");
+        assert_eq!((packets[1], field(packets[2], "pid")), ("beA==", pid));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_recovered_by_a_server_that_has_closed() {
+    let host = host().await;
+    let guest = Guest::join(&host, "").await;
+    let mut client = guest.client;
+    host.io.close().await;
+    client.expect_closed().await;
+    // What clients are told of its end makes them come back, to the server that takes its place: as new ones.
+    let next = self::host().await;
+    assert!(!Guest::back(&next, &guest.pid, None).await.2);
 }
 
 #[tokio::test]

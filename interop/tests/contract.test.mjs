@@ -290,10 +290,12 @@ describe("the events", { concurrency: 3 }, () => {
           return news.length > 0;
         }, { what: "a volatile event" });
         assert.deepEqual(news[0], ["now", 2]);
+        await pause(200);
         const flood = collect(socket, "flood", { offset: false });
         socket.emit("volatile-flood", 1000, 2000);
         assert.deepEqual(await next(socket, "flood-end", { within: 10_000 }), [1000]);
-        assert.ok(flood.length <= 1000);
+        // The first finds the line free; over polling it may be between two polls.
+        assert.ok(flood.length >= (way === "polling only" ? 0 : 1) && flood.length <= 1000, String(flood.length));
         const order = flood.map(([i]) => i);
         assert.deepEqual(order, order.toSorted((a, b) => a - b));
         for (const [, text] of flood) assert.equal(text.length, 2000);

@@ -95,6 +95,9 @@ impl Recovery {
     }
 
     /// The most clients of each namespace that something is kept for. Default: 100,000; those that left first go.
+    ///
+    /// No more namespaces that were [made for a client](crate::Server::of_pattern) are kept for who is away, either; who
+    /// leaves a further one begins anew.
     pub fn session_limit(mut self, count: usize) -> Self {
         self.session_limit = count;
         self
@@ -137,9 +140,10 @@ struct State {
 impl State {
     /// Keeps what belongs to a client, and the namespace that it may come back to.
     fn keep(&mut self, namespace: &Namespace, pid: PrivateId, session: Session) {
-        if !std::mem::replace(&mut self.holds, true) {
-            // Who leaves still holds it, so it can't be too late.
-            namespace.holds().take();
+        // Who leaves still holds it, so it can't be too late.
+        self.holds = self.holds || namespace.hold_for_absent();
+        if !self.holds {
+            return;
         }
         self.absent.keep(pid, session, now());
     }
@@ -188,6 +192,8 @@ pub(crate) struct Recoverable {
     sent: AtomicU64,
     /// What its client came back for, until it has been admitted.
     claim: Mutex<Option<Claim>>,
+    /// Why it leaves, from the moment when that is certain.
+    parting: OnceLock<DisconnectReason>,
 }
 
 /// What a client says about its session when it connects.
@@ -220,6 +226,8 @@ impl Keeper {
         if let Some(old) = present.map(Socket::from_inner) {
             // We have not noticed yet that its connection is gone.
             old.client().end(DisconnectReason::TransportClose, Closed::replaced());
+            // Or another thread has, and is not through yet.
+            old.abandon(Some(DisconnectReason::TransportClose));
         }
         let mut state = self.state.lock();
         let session = state.absent.claim(&word.pid, now())?;
@@ -246,6 +254,7 @@ impl Keeper {
             joined: progress.joined,
             sent: AtomicU64::new(progress.sent.to_bits()),
             claim: Mutex::new(claim),
+            parting: OnceLock::new(),
         }
     }
 
@@ -281,7 +290,10 @@ impl Keeper {
     pub(crate) fn part(&self, socket: &Socket, recoverable: &Recoverable, reason: Option<DisconnectReason>) -> bool {
         let mut state = self.state.lock();
         let (rooms, data) = (socket.rooms(), socket.data_values());
-        let vacated = socket.vacate();
+        if !socket.vacate() {
+            return false;
+        }
+        let reason = reason.map(|reason| recoverable.parting.get().copied().unwrap_or(reason));
         let returns = reason.is_some_and(DisconnectReason::is_recoverable);
         if let Some(pid) = recoverable.pid.get() {
             state.present.remove(pid.as_str());
@@ -301,7 +313,7 @@ impl Keeper {
                 state.keep(socket.namespace_ref(), claim.pid, claim.session);
             }
         }
-        vacated
+        true
     }
 
     /// Sends an event, with its offset, to the selected sockets or to one, and keeps it for those who are away.
@@ -379,7 +391,7 @@ impl Keeper {
         let nobody_away = state.absent.is_empty() && std::mem::take(&mut state.holds);
         drop(state);
         if nobody_away {
-            namespace.release();
+            namespace.release_for_absent();
         }
         empty
     }
@@ -413,6 +425,11 @@ impl Recoverable {
     /// What the socket had before.
     pub(crate) fn restored(&self) -> Option<Restored> {
         self.claim.lock().as_ref().map(|claim| claim.session.restored.clone())
+    }
+
+    /// Notes why the socket leaves; the first reason counts.
+    pub(crate) fn parts_for(&self, reason: DisconnectReason) {
+        let _ = self.parting.set(reason);
     }
 
     pub(crate) fn is_recovered(&self) -> bool {

@@ -477,6 +477,9 @@ impl Socket {
 
     /// Ends the socket: handlers are told, rooms left, waiting for answers ended. Only the first call does anything.
     pub(crate) fn end(&self, departure: Departure) {
+        if let Some(recoverable) = self.recoverable() {
+            recoverable.parts_for(departure.reason);
+        }
         if !self.advance(State::Connected, State::Disconnecting) {
             // A socket that is still passing middlewares never was there for anybody.
             if self.state() == State::Connecting {

@@ -424,6 +424,62 @@ async fn nobody_is_recovered_by_a_server_that_has_closed() {
 }
 
 #[tokio::test]
+async fn who_comes_back_while_his_loss_is_being_noticed_is_recovered() {
+    for kicked in [false, true] {
+        let (noticed, mut notices) = tokio::sync::mpsc::channel(1);
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let may_go_on = std::sync::Mutex::new(may_go_on);
+        let host = Host::stealing(builder(Recovery::default())).await;
+        host.io.on_disconnecting(move || {
+            let _ = noticed.try_send(());
+            // As a handler that computes for long: the socket is about to leave, but has not left.
+            let _ = may_go_on.lock().unwrap().recv();
+            async {}
+        });
+        let guest = Guest::join(&host, "").await;
+        host.io.emit("e", 1).unwrap();
+        let (id, pid) = (guest.id.clone(), guest.pid.clone());
+        let mut kick = None;
+        if kicked {
+            let io = host.io.clone();
+            kick = Some(std::thread::spawn(move || io.disconnect_sockets()));
+        } else {
+            guest.client.abort();
+        }
+        within("the notice", notices.recv()).await;
+        let (missed, back, same) = Guest::back(&host, &pid, None).await;
+        assert_eq!((missed.len(), same, back.id == id), if kicked { (0, false, false) } else { (1, true, true) });
+        go_on.send(()).unwrap();
+        kick.into_iter().for_each(|kick| kick.join().unwrap());
+        drop(go_on);
+        host.io.emit("e", 2).unwrap();
+        let mut back = back;
+        back.event(r#"42["e",2]"#).await;
+        let (_, pid) = back.lose(&host).await;
+        assert!(Guest::back(&host, &pid, None).await.2, "what the first had left to do harms nobody");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_namespaces_stay_for_clients_that_are_away() {
+    let host = Host::plain(builder(Recovery::default().session_limit(2))).await;
+    host.io.of_pattern(r"^/x\d$").unwrap();
+    let mut pids = Vec::new();
+    for name in ["/x1", "/x2", "/x3"] {
+        let mut client = Client::open(host.address, 4).await;
+        client.send(&format!("40{name},")).await;
+        pids.push((name, field(&client.text().await, "pid")));
+        client.abort();
+        eventually("the loss to be noticed", || host.io.connection_count() == 0).await;
+    }
+    for (name, pid) in pids {
+        let mut client = Client::open(host.address, 4).await;
+        client.send(&format!(r#"40{name},{{"pid":"{pid}"}}"#)).await;
+        assert_eq!(field(&client.text().await, "pid") == pid, name != "/x3", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn old_clients_get_offsets_but_no_secret() {
     let host = host().await;
     let mut client = Client::open(host.address, 3).await;

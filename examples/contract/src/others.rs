@@ -5,6 +5,7 @@ use serde_json::Value;
 use sockeye::{Arguments, Data, EmitError, Namespace, RemoteSocket, Socket};
 
 use crate::arguments::{Rooms, done};
+use crate::rooms::sorted;
 
 pub(crate) fn register(namespace: &Namespace) {
     namespace.on("who", who);
@@ -17,9 +18,9 @@ pub(crate) fn register(namespace: &Namespace) {
         socket.namespace().to(target).sockets_leave(rooms.names());
         Data(())
     });
-    namespace.on("kick-other", async |socket: Socket, Data((target, close)): Data<(String, bool)>| {
+    namespace.on("kick-other", async |socket: Socket, Data((target, close)): Data<(String, Option<bool>)>| {
         let targets = socket.namespace().to(target);
-        if close {
+        if close.unwrap_or_default() {
             targets.close_sockets();
         } else {
             targets.disconnect_sockets();
@@ -56,9 +57,7 @@ struct Found {
 
 impl Found {
     fn of(socket: &RemoteSocket) -> Self {
-        let mut rooms: Vec<_> = socket.rooms().iter().map(ToString::to_string).collect();
-        rooms.sort();
-        Self { id: socket.id().to_string(), rooms, data: socket.data().clone() }
+        Self { id: socket.id().to_string(), rooms: sorted(socket.rooms()), data: socket.data().clone() }
     }
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 import { io } from "socket.io-client";
-import { CLIENTS, answers, ask, collect, connected, numbers } from "../support/clients.mjs";
+import { CLIENTS, answers, ask, connected, numbers } from "../support/clients.mjs";
 import { WAYS, serve } from "../support/suite.mjs";
 import { once, until } from "../support/wait.mjs";
 
@@ -17,6 +17,13 @@ const PARSERS = {
 };
 
 const suite = serve(io, { args: ["--parser", "msgpack"] });
+
+/** Collects the only argument of an event, from now on. */
+function collect(socket, event) {
+  const heard = [];
+  socket.on(event, (value) => heard.push(value));
+  return heard;
+}
 
 /** What our server makes of a value and sends back, with an ack and without. */
 async function echoed(socket, ...args) {

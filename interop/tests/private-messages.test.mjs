@@ -184,6 +184,36 @@ describe("who is away", () => {
   });
 });
 
+test("what no page says is refused, and those who go by the rules notice nothing", async () => {
+  const ada = await client("Ada");
+  const bob = await client("Bob");
+  try {
+    for (const auth of [undefined, {}, { name: "Eve" }, { name: 7, key: [] }, { name: "\u202eeve", key: "k" }]) {
+      const stranger = io(example.server.url, { auth, forceNew: true });
+      await once(stranger, "connect_error");
+      stranger.close();
+    }
+    const malformed = { error: "this page does not speak as expected, please reload it" };
+    const good = { id: "1", to: { user: "Bob" }, text: "hi" };
+    for (const draft of [undefined, 7, [], {}, { ...good, id: "" }, { ...good, to: "Bob" }, { ...good, text: null }]) {
+      assert.deepEqual(await ada.socket.emitWithAck("say", draft), malformed);
+    }
+    const refused = async (draft) => (await ada.socket.emitWithAck("say", { ...good, ...draft })).error;
+    assert.equal(await refused({ text: "x".repeat(1001) }), "a message has 1 to 1000 characters");
+    assert.equal(await refused({ to: { user: "Nobody" } }), "nobody here is called Nobody");
+    assert.equal(await refused({ to: { user: "Ada" } }), "nobody here is called Ada");
+    assert.deepEqual(await ada.socket.emitWithAck("read", { of: "Bob" }), malformed);
+    ada.socket.emit("typing", "Bob");
+    ada.socket.emit("never heard of", Buffer.alloc(1000));
+    const arrived = once(bob.socket, "message");
+    assert.equal((await ada.socket.emitWithAck("say", good)).text, "hi");
+    assert.equal((await arrived)[0].from, "Ada");
+  } finally {
+    ada.socket.close();
+    bob.socket.close();
+  }
+});
+
 test("what was written while the server was gone is sent when it is back, once", async () => {
   const ada = await person("Ada");
   const bob = await person("Bob");

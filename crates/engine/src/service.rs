@@ -12,6 +12,7 @@ use sockeye_websocket::deflate::Deflate;
 use crate::answer::{Answer, Form, empty};
 use crate::body::Body;
 use crate::config::{EngineConfig, TrailingSlash};
+use crate::connection::Connection;
 use crate::engine::{Engine, Opening};
 use crate::handshake::Handshake;
 use crate::hooks::HandshakeRequest;
@@ -20,6 +21,7 @@ use crate::posting::post;
 use crate::sending::Compression;
 use crate::sessions::Sessions;
 use crate::upgrade;
+use crate::worker::now;
 
 /// A request while it is being answered.
 struct Asked {
@@ -106,12 +108,18 @@ impl Engine {
             query,
         };
         let settings = VerifySettings { transports: &self.config().transports };
-        let intent = verify(&request, settings, |sid| self.sessions().get(sid).map(|session| session.transport()))?;
+        let intent = verify(&request, settings, |sid| self.session(sid).map(|session| session.transport()))?;
         if self.config().allowed_origins.allow(origin, Form::of(query)) {
             Ok(intent)
         } else {
             Err(Refusal::Forbidden(None))
         }
+    }
+
+    /// The session that a request names, unless its time is up: the request may come before the worker looks.
+    fn session(&self, sid: &SessionId) -> Option<Connection> {
+        self.sessions().get(sid)?.do_what_is_due(now());
+        self.sessions().get(sid)
     }
 
     /// Adds what all answers have in common.

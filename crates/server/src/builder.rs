@@ -22,7 +22,10 @@ use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
 
-/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
+/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted, and that
+/// namespaces made for clients go with their last socket.
+///
+/// What happens at each bound stands in the [guide](crate::guide::options).
 #[must_use = "a builder does nothing before `build`"]
 pub struct ServerBuilder {
     engine: EngineConfig,
@@ -106,6 +109,9 @@ impl ServerBuilder {
         outbox_patience: Duration
         /// How long the orderly close of a WebSocket may take. Default: 5 s.
         close_timeout: Duration
+        /// How long a client of [`listen`](Server::listen) may take from its connection, or its last request, to the end of
+        /// a request's head. Default: 30 s.
+        head_timeout: Duration
         /// Whether requests need a slash at the end of the path. Default: they do, as in Node's server, where `/socket.io`
         /// is somebody else's.
         trailing_slash: TrailingSlash
@@ -376,6 +382,6 @@ impl fmt::Debug for ServerBuilder {
 pub enum ServeClient {
     /// They are, if they were there when the program was built.
     Yes,
-    /// They are not: the path answers 404.
+    /// They are not: requests for them are somebody else's.
     No,
 }

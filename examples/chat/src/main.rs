@@ -21,7 +21,8 @@ struct Args {
     place: stage::Place,
 }
 
-#[tokio::main]
+// One thread is plenty, and handlers that await nothing never run at once on it: news leaves in the order in which it happened.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     // Whoever comes back must still have the key to the name: messages to that name are among what was kept.

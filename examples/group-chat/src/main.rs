@@ -4,7 +4,7 @@
 //!
 //! Namespaces keep people apart who have nothing to do with each other: each has its own check at the door, and an emit
 //! never leaves it. Rooms are what those inside make of it: made by joining, gone when the last one leaves. A page is in
-//! several teams over one connection.
+//! several teams over one connection. Nothing that is said is kept: see the examples `chat` and `private-messages` for that.
 
 mod groups;
 mod teams;

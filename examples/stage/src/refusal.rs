@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use serde::Serialize;
-use sockeye::Failure;
+use sockeye::{ExtractError, Failure};
 
 use crate::message::Fault;
 
@@ -13,7 +13,9 @@ pub fn refuse<R: Error + 'static>(failure: Failure) {
     let error = &failure.error;
     let refusal = error.downcast_ref::<R>().map(ToString::to_string);
     let refusal = refusal.or_else(|| error.downcast_ref::<Fault>().map(ToString::to_string));
-    if refusal.is_none() {
+    // What does not fit its handler was sent by somebody else's program, which could fill the terminal.
+    let is_foreign = matches!(error.downcast_ref(), Some(ExtractError::Malformed(_) | ExtractError::Mismatch { .. }));
+    if refusal.is_none() && !is_foreign {
         eprintln!("{}: {}", failure.event, failure.error);
     }
     // A page that gets no answer asks again.

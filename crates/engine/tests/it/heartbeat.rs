@@ -1,6 +1,12 @@
 //! Heartbeats of both protocols on both transports.
 
-use sockeye_engine::{CloseCause, CloseReason, Closed, EngineConfig};
+use std::sync::Arc;
+
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use sockeye_engine::{
+    Acceptor, Body, CloseCause, CloseReason, Closed, Connection, Engine, EngineConfig, Message, Receiver,
+};
 
 use crate::support::{Polling, Server, WebSocket, ms, now};
 
@@ -151,4 +157,42 @@ fn a_client_that_is_not_read_is_not_called_silent() {
         socket.send("4alive");
         while socket.text() != "4alive" {}
     });
+}
+
+struct Mute;
+
+impl Acceptor for Mute {
+    fn accept(&self, _: Connection) -> Box<dyn Receiver> {
+        Box::new(Self)
+    }
+}
+
+impl Receiver for Mute {
+    fn receive(&mut self, _: Message<'_>) {}
+    fn closed(&mut self, _: Closed) {}
+}
+
+/// The official suites ask within the millisecond in which the time is up.
+#[tokio::test(start_paused = true)]
+async fn a_request_finds_a_session_closed_whose_time_is_up_to_the_nanosecond() {
+    let config = EngineConfig::default();
+    let silence = ms(45_000);
+    let engine = Engine::new(config, Arc::new(Mute)).unwrap();
+    for (query, ping) in [("EIO=3&transport=polling&b64=1", "1:2"), ("EIO=4&transport=polling", "3")] {
+        for method in [Method::GET, Method::POST] {
+            let open = ask(&engine, Method::GET, query, "").await.1;
+            let sid = open.split('"').nth(3).unwrap();
+            tokio::time::advance(silence).await;
+            let (status, body) = ask(&engine, method, &format!("{query}&sid={sid}"), ping).await;
+            assert_eq!((status, body.as_str()), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
+        }
+    }
+}
+
+async fn ask(engine: &Engine, method: Method, query: &str, body: &'static str) -> (u16, String) {
+    let request = Request::builder().method(method).uri(format!("/engine.io/?{query}")).body(Body::from(body)).unwrap();
+    let response = engine.handle(request).await;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
 }

@@ -471,9 +471,10 @@ mod tests {
 
     #[test]
     fn times_that_can_not_be_told_or_waited_for_are_named() {
+        type Set = fn(EngineConfig, Duration) -> EngineConfig;
         let tiny = Duration::from_micros(999);
         let most = Duration::from_secs(24 * 24 * 3600);
-        let setters: [(&str, fn(EngineConfig, Duration) -> EngineConfig); 7] = [
+        let setters: [(&str, Set); 7] = [
             ("ping_interval", EngineConfig::ping_interval),
             ("ping_timeout", EngineConfig::ping_timeout),
             ("upgrade_timeout", EngineConfig::upgrade_timeout),

@@ -278,8 +278,7 @@ fn strange_headers_of_a_handshake_do_no_harm() {
             )
         };
         // CVE-2024-37890: more headers than are read.
-        let many: String = (0..1_000).map(|number| format!("X-{number}: x\r\n")).collect();
-        assert_eq!(Pending::raw(server.address, head(&many).as_bytes()).read_answer().status, 431);
+        assert_eq!(Pending::raw(server.address, head(&"X: x\r\n".repeat(1_000)).as_bytes()).read_answer().status, 431);
         // CVE-2021-32640: what an expression would try to read in very many ways.
         let start = now();
         for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sockeye::{ConnectError, Data, Drain, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
+use tokio::task::JoinSet;
 
 use crate::support::{Client, Host, http, within};
 
@@ -426,12 +427,12 @@ async fn nobody_is_recovered_by_a_server_that_has_closed() {
 #[tokio::test]
 async fn who_comes_back_while_his_loss_is_being_noticed_is_recovered() {
     for kicked in [false, true] {
-        let (noticed, mut notices) = tokio::sync::mpsc::channel(1);
+        let (begun, mut beginnings) = tokio::sync::mpsc::channel(1);
         let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
         let may_go_on = std::sync::Mutex::new(may_go_on);
         let host = Host::stealing(builder(Recovery::default())).await;
         host.io.on_disconnecting(move || {
-            let _ = noticed.try_send(());
+            let _ = begun.try_send(());
             // As a handler that computes for long: the socket is about to leave, but has not left.
             let _ = tokio::task::block_in_place(|| may_go_on.lock().unwrap().recv());
             async {}
@@ -446,11 +447,13 @@ async fn who_comes_back_while_his_loss_is_being_noticed_is_recovered() {
         } else {
             guest.client.abort();
         }
-        within("the notice", notices.recv()).await;
+        within("the beginning of its end", beginnings.recv()).await;
         let (missed, back, same) = Guest::back(&host, &pid, None).await;
         assert_eq!((missed.len(), same, back.id == id), if kicked { (0, false, false) } else { (1, true, true) });
         go_on.send(()).unwrap();
-        kick.into_iter().for_each(|kick| kick.join().unwrap());
+        if let Some(kick) = kick {
+            kick.join().unwrap();
+        }
         drop(go_on);
         host.io.emit("e", 2).unwrap();
         let mut back = back;
@@ -555,33 +558,35 @@ async fn of_many_who_come_for_one_session_at_once_one_has_it() {
     });
     let guest = Guest::join(&host, "").await;
     let (id, pid) = (guest.id.clone(), guest.pid.clone());
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| {
-            let (address, pid) = (host.address, pid.clone());
-            tokio::spawn(async move {
-                for round in 0..ROUNDS {
-                    let mut client = Client::open(address, 4).await;
-                    client.send(&format!(r#"40{{"pid":"{pid}","slow":{}}}"#, (number + round) % 2 == 0)).await;
-                    if round % 3 == 0 {
-                        client.abort();
-                    } else {
-                        // It is let in, as the one or another, or replaced at once.
-                        let _ = client.next().await;
-                    }
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        let (address, pid) = (host.address, pid.clone());
+        clients.spawn(async move {
+            for round in 0..ROUNDS {
+                let mut client = Client::open(address, 4).await;
+                client.send(&format!(r#"40{{"pid":"{pid}","slow":{}}}"#, (number + round) % 2 == 0)).await;
+                if round % 3 == 0 {
+                    client.abort();
+                } else {
+                    // It is let in, as the one or another, or replaced at once.
+                    let _ = client.next().await;
                 }
-            })
-        })
-        .collect();
-    let (mut sent, stop) = (0, tokio::time::Instant::now() + Duration::from_secs(10));
-    while clients.iter().any(|client| !client.is_finished()) && tokio::time::Instant::now() < stop {
-        host.io.to(&*id).emit("e", sent).unwrap();
-        sent += 1;
-        assert!(host.io.sockets().iter().filter(|socket| socket.id().as_str() == id).count() <= 1);
-        tokio::time::sleep(Duration::from_micros(500)).await;
+            }
+        });
     }
-    for client in clients {
-        within("a client", client).await.unwrap();
-    }
+    let mut sent = 0;
+    let all = async {
+        while !clients.is_empty() {
+            host.io.to(&*id).emit("e", sent).unwrap();
+            sent += 1;
+            assert!(host.io.sockets().iter().filter(|socket| socket.id().as_str() == id).count() <= 1);
+            tokio::time::sleep(Duration::from_micros(500)).await;
+            if let Some(ended) = clients.try_join_next() {
+                ended.unwrap();
+            }
+        }
+    };
+    within("all clients", all).await;
     drop(guest);
     eventually("all to be gone", || host.io.connection_count() == 0 && host.io.socket_count() == 0).await;
     assert!(host.io.rooms().is_empty());

@@ -30,6 +30,9 @@ use crate::wire::Draft;
 /// A client is recovered as often as it comes back in time, also before it got its first event. It is not if it was
 /// disconnected by either side on purpose, or sent what is no Engine.IO packet.
 ///
+/// JavaScript clients tell what they come back for in their `auth`, as `pid` and `offset`: a type that refuses unknown fields
+/// does not fit it.
+///
 /// ```
 /// use std::time::Duration;
 /// use sockeye::{Recovery, Server, Socket};

@@ -229,7 +229,8 @@ impl Keeper {
         if let Some(old) = present.map(Socket::from_inner) {
             // We have not noticed yet that its connection is gone.
             old.client().end(DisconnectReason::TransportClose, Closed::replaced());
-            // Or another thread has, and is not through yet.
+            // Or another thread has, and is about to tell, or telling, or not through yet.
+            old.end(Closed::replaced().into());
             old.abandon(Some(DisconnectReason::TransportClose));
         }
         let mut state = self.state.lock();

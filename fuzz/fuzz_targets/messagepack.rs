@@ -1,7 +1,6 @@
-//! A packet as MessagePack.
 #![no_main]
 
-#[path = "../../crates/protocol/tests/it/support/messagepack_packets.rs"]
-mod messagepack_packets;
+#[path = "../../crates/protocol/tests/it/support/fuzzed/messagepack.rs"]
+mod messagepack;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| messagepack_packets::run(bytes));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| messagepack::run(input));

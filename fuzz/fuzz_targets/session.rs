@@ -1,7 +1,6 @@
-//! Any sequence of what can happen to a session.
 #![no_main]
 
-#[path = "../../crates/protocol/tests/it/support/session_steps.rs"]
-mod session_steps;
+#[path = "../../crates/protocol/tests/it/support/fuzzed/session.rs"]
+mod session;
 
-libfuzzer_sys::fuzz_target!(|steps: &[u8]| session_steps::run(steps));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| session::run(input));

@@ -1,29 +1,6 @@
-//! Sequences of texts and attachments into the assembler.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sockeye_protocol::{
-    Limits,
-    socket::{Assembler, ConnectError, ConnectTarget},
-};
+#[path = "../../crates/protocol/tests/it/support/fuzzed/socket_packet.rs"]
+mod socket_packet;
 
-fuzz_target!(|messages: Vec<Result<&str, &[u8]>>| {
-    let mut assembler = Assembler::default();
-    for message in messages {
-        match message {
-            Ok(text) => {
-                if let Ok(Some(packet)) = assembler.text(text, &Limits::default()) {
-                    let _checked = packet.validate();
-                    ConnectTarget::parse(packet.namespace).auth_json();
-                    let _error = ConnectError::parse(packet.payload);
-                }
-            }
-            Err(bytes) => {
-                if let Ok(Some(assembled)) = assembler.binary(bytes.to_vec()) {
-                    let _checked = assembled.event().map(|event| event.arguments.validate());
-                    let _checked = assembled.ack().map(|arguments| arguments.validate());
-                }
-            }
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| socket_packet::run(input));

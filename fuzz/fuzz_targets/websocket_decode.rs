@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../crates/websocket/tests/it/support/invariants.rs"]
-mod invariants;
+#[path = "../../crates/websocket/tests/it/support/fuzzed/websocket_decode.rs"]
+mod websocket_decode;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::decode(bytes));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| websocket_decode::run(input));

@@ -2,6 +2,7 @@
 
 mod bundles; // The browser bundles of socket.io-client.
 mod failure; // Why a command could not do its work.
+mod fuzz; // The fuzz targets.
 mod npm; // The project's own npm packages.
 mod program; // Programs we run, and the ones we need.
 mod start; // The chat example, from nothing.
@@ -53,8 +54,8 @@ const TASKS: &[Task] = &[
     Task {
         name: "fuzz",
         arguments: "TARGET [ARGUMENTS]",
-        purpose: "fuzz a decoder (targets: fuzz/fuzz_targets)",
-        run: fuzz,
+        purpose: "run a target of fuzz/fuzz_targets",
+        run: fuzz::run,
     },
 ];
 
@@ -102,10 +103,4 @@ fn help() -> Result<(), Failure> {
 fn bench(arguments: &[String]) -> Result<(), Failure> {
     program::require(&[program::NODE])?;
     program::run(Command::new("node").arg("bench/run.mjs").args(arguments))
-}
-
-fn fuzz(arguments: &[String]) -> Result<(), Failure> {
-    // Without a sanitizer the stable compiler is enough, and without unsafe code there is little for one to find.
-    let mut cargo_fuzz = Command::new(wheel::program("cargo-fuzz")?);
-    program::run(cargo_fuzz.args(["run", "--sanitizer", "none"]).args(arguments))
 }

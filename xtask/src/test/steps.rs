@@ -10,8 +10,8 @@ use super::{features, summary::Summary};
 use crate::{
     bundles,
     failure::Failure,
-    npm,
-    program::{self, CHROMIUM, NODE, NPM, PYTHON, Requirement, run, run_watched},
+    fuzz, npm,
+    program::{self, CHROMIUM, CXX, NODE, NPM, PYTHON, Requirement, run, run_watched},
     wheel,
 };
 
@@ -32,7 +32,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "deny", purpose: "licences, sources and versions of dependencies", needs: &[PYTHON], run: deny },
     Step { name: "test", purpose: "unit, integration, tidy and doc tests", needs: &[], run: test },
     Step { name: "features", purpose: "every crate builds with none, each and all", needs: &[], run: features::check },
-    Step { name: "fuzz", purpose: "the fuzz targets compile", needs: &[], run: fuzz },
+    Step { name: "fuzz", purpose: "every fuzz target runs for a while", needs: &[CXX], run: fuzz },
     Step { name: "release", purpose: "the programs that the outside suites talk to", needs: &[], run: release },
     Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
     Step { name: "listen", purpose: "official clients against plain listening", needs: &[NODE, NPM], run: listen },
@@ -71,7 +71,7 @@ fn test(summary: &mut Summary) -> Result<(), Failure> {
 }
 
 fn fuzz(_: &mut Summary) -> Result<(), Failure> {
-    run(&mut cargo("check --quiet --manifest-path fuzz/Cargo.toml"))
+    fuzz::run_all()
 }
 
 fn release(_: &mut Summary) -> Result<(), Failure> {

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
+mod corpus;
 mod engine;
 mod messagepack;
 mod path;
+#[path = "../../../../fuzz/replay.rs"]
+mod replay;
 mod session;
 mod socket;
 mod support {
-    pub(crate) mod messagepack_packets;
-    pub(crate) mod session_steps;
+    pub(crate) mod fuzzed;
 }

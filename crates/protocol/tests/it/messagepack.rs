@@ -1,7 +1,5 @@
 //! MessagePack: the bytes of the npm package are read and written, and no bytes do harm.
 
-use std::{fs, path::Path};
-
 use bytes::Bytes;
 use proptest::prelude::*;
 use sockeye_protocol::{
@@ -14,7 +12,7 @@ use sockeye_protocol::{
 
 use crate::{
     socket::{All, value},
-    support::messagepack_packets,
+    support::fuzzed,
 };
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -410,7 +408,7 @@ proptest! {
 
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        messagepack_packets::run(&bytes);
+        fuzzed::messagepack::run(&bytes);
     }
 
     #[test]
@@ -422,17 +420,7 @@ proptest! {
         bytes.push(kind);
         bytes.extend_from_slice(b"\xa3nsp\xa1/\xa4data\x92\xa1x");
         bytes.extend_from_slice(&value);
-        messagepack_packets::run(&bytes);
-    }
-}
-
-#[test]
-fn the_fuzz_corpus_is_read() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/messagepack");
-    let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(!files.is_empty(), "no corpus in {}", corpus.display());
-    for file in files {
-        messagepack_packets::run(&fs::read(file).unwrap());
+        fuzzed::messagepack::run(&bytes);
     }
 }
 

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use crate::support::session_steps;
+use crate::support::fuzzed;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn no_sequence_of_steps_breaks_a_session(steps in prop::collection::vec(any::<u8>(), 0..200)) {
-        session_steps::run(&steps);
+        fuzzed::session::run(&steps);
     }
 }

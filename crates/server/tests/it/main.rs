@@ -12,6 +12,7 @@ mod client_files; // The browser bundles.
 mod closing; // The end of the server.
 mod compression; // permessage-deflate, and who does not want it.
 mod connect; // Into a namespace, or not.
+mod corpus; // What the fuzzer has found before.
 mod disconnect; // Why and how sockets end.
 mod dynamic; // Namespaces made on demand.
 mod entrance; // Before any namespace is known.
@@ -24,5 +25,7 @@ mod parsers; // Other forms than the official text.
 mod peers; // What others get wrong.
 mod polling; // The same without WebSocket.
 mod recovery; // Clients that come back.
+#[path = "../../../../fuzz/replay.rs"]
+mod replay; // Corpora of fuzz targets.
 mod rooms; // Who receives what.
 mod threads; // A work-stealing runtime.

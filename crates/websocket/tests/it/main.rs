@@ -2,5 +2,7 @@
 
 mod corpus;
 mod differential;
+#[path = "../../../../fuzz/replay.rs"]
+mod replay;
 mod roundtrip;
 mod support;

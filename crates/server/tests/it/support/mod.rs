@@ -1,6 +1,7 @@
 //! A scripted client, hosts to test, and notes of what handlers saw. Every wait has a deadline; nothing sleeps.
 
 mod client; // A client that speaks raw packets.
+pub mod fuzzed; // What holds for whatever clients send.
 mod gate; // Handlers that wait until they may go on.
 mod host; // A server to talk to.
 mod http; // Plain requests.

@@ -1,2 +1,2 @@
-pub(crate) mod invariants;
+pub(crate) mod fuzzed;
 pub(crate) mod script;

@@ -171,6 +171,7 @@ describe("the events", { concurrency: 3 }, () => {
           assert.deepEqual([error.message, error.data], ["refused", { code: 4001 }]);
         }
         await enter("/", { query: { fail: "0" }, auth: { fail: false } });
+        await enter("/", { auth: { fail: "no", delay: -1 } });
         const start = Date.now();
         const slow = open("/", { auth: { delay: 300 } });
         // Said before the answer: kept until the server has accepted.
@@ -181,7 +182,7 @@ describe("the events", { concurrency: 3 }, () => {
       });
 
       test("other namespaces let in by token, by name, or nobody", async () => {
-        for (const auth of [undefined, {}, { token: "wrong" }]) {
+        for (const auth of [undefined, {}, { token: "wrong" }, { token: null }, { token: ["secret"] }]) {
           const [error] = await once(open("/admin", { auth }), "connect_error");
           assert.deepEqual([error.message, error.data], ["not authorized", { code: 401, hint: "token" }]);
         }
@@ -290,10 +291,12 @@ describe("the events", { concurrency: 3 }, () => {
           return news.length > 0;
         }, { what: "a volatile event" });
         assert.deepEqual(news[0], ["now", 2]);
+        await pause(200);
         const flood = collect(socket, "flood", { offset: false });
         socket.emit("volatile-flood", 1000, 2000);
         assert.deepEqual(await next(socket, "flood-end", { within: 10_000 }), [1000]);
-        assert.ok(flood.length <= 1000);
+        // The first finds the line free; over polling it may be between two polls.
+        assert.ok(flood.length >= (way === "polling only" ? 0 : 1) && flood.length <= 1000, String(flood.length));
         const order = flood.map(([i]) => i);
         assert.deepEqual(order, order.toSorted((a, b) => a - b));
         for (const [, text] of flood) assert.equal(text.length, 2000);
@@ -475,7 +478,7 @@ describe("the events", { concurrency: 3 }, () => {
         const kicked = await enter("/");
         let { id } = kicked;
         let gone = once(kicked, "disconnect");
-        kicked.emit("kick", false);
+        kicked.emit("kick");
         assert.deepEqual([(await gone)[0], kicked.active], ["io server disconnect", false]);
         assert.equal(await reason(id), "server namespace disconnect");
         kicked.connect();

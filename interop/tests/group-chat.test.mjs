@@ -242,6 +242,36 @@ describe("the page", () => {
     noErrors(NETWORK);
   });
 
+  test("can be used with the keyboard alone", async () => {
+    const ada = await person("Ada");
+    const { keyboard } = ada.page;
+    const focused = () => ada.page.evaluate(() => document.activeElement.id || document.activeElement.dataset.key || document.activeElement.dataset.action);
+    const reach = (what, key) => until(async () => {
+      await keyboard.press(key);
+      return (await focused()) === what;
+    }, { what: `${what} by ${key}` });
+    await reach("new-team", "Tab");
+    await keyboard.press("Enter");
+    await keyboard.type("river");
+    await keyboard.press("Enter");
+    await until(async () => (await focused()) === "text", { what: "the focus in the message field" });
+    await keyboard.type("no mouse needed");
+    await keyboard.press("Enter");
+    await ada.message("no mouse needed").and(ada.page.locator(".sent")).waitFor();
+    await reach("group", "Shift+Tab");
+    await keyboard.press("Enter");
+    await keyboard.type("tea");
+    await keyboard.press("Enter");
+    await ada.page.locator("#title", { hasText: "tea" }).waitFor();
+    await reach("river#tea", "Shift+Tab");
+    await keyboard.press("ArrowUp");
+    assert.equal(await focused(), "river#everybody");
+    await keyboard.press("Enter");
+    await ada.page.locator("#title", { hasText: "everybody" }).waitFor();
+    assert.equal(await focused(), "text");
+    noErrors();
+  });
+
   test("fits a phone, and is drawn for light and dark", async () => {
     const [river, sea] = [await found("river-watch"), await found("harbour")];
     const ada = await person("Ada", { invitation: river, colorScheme: "light", viewport: { width: 1280, height: 760 } });

@@ -91,7 +91,8 @@ impl<P> Log<P> {
     /// Reads an offset as a client tells it.
     pub fn read(&self, text: &str) -> Told {
         let Some((epoch, number)) = text.split_once('.') else { return Told::Nonsense };
-        let plain = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // Of other texts as few as possible are to be taken for an offset of another life.
+        let plain = epoch.len() == self.epoch.len() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let Some(offset) = u64::from_str_radix(number, 16).ok().filter(|_| plain).map(Offset) else {
             return Told::Nonsense;
         };
@@ -244,7 +245,9 @@ mod tests {
         assert_eq!(log.read("ab12.0"), Told::Offset(Offset::default()));
         assert_eq!(log.read("ab12.2"), Told::Nonsense);
         assert_eq!(log.read("zz99.7"), Told::Nothing);
-        for nonsense in ["", "hello", "hello.", ".1", "ab12.x", "ab12.1.1", "a b.1", "ab12.11111111111111111"] {
+        for nonsense in
+            ["", "hello", "hello.", ".1", "ab12.x", "ab12.1.1", "a b1.1", "hello.1", "me.1", "ab12.11111111111111111"]
+        {
             assert_eq!(log.read(nonsense), Told::Nonsense, "{nonsense}");
         }
     }

@@ -51,16 +51,26 @@ pub(crate) struct OutboxLimits {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The path is not an absolute path without query.
-    #[error("`path` is {found:?}: expected an absolute path such as \"/socket.io\", without query or fragment")]
+    #[error("`path` is {found:?}: expected an absolute path such as \"/socket.io\", without query, fragment or space")]
     Path {
         /// The path given.
         found: String,
     },
-    /// A duration or size of zero.
-    #[error("`{setting}` is zero: expected more than that")]
+    /// A size or number of zero.
+    #[error("`{setting}` is zero: expected at least 1")]
     Zero {
         /// The setting's name.
         setting: &'static str,
+    },
+    /// A duration that is too short to be told, or too long for a timer: those of JavaScript end before 25 days.
+    #[error("`{setting}` is {found:?}: expected {least:?} to 24 days")]
+    Time {
+        /// The setting's name.
+        setting: &'static str,
+        /// The duration given.
+        found: Duration,
+        /// The shortest allowed.
+        least: Duration,
     },
     /// No transport is left.
     #[error("`transports` is empty: expected polling, websocket or both")]
@@ -124,6 +134,29 @@ pub enum ConfigError {
     /// Browsers refuse this cookie.
     #[error("`cookie` is `SameSite::None` but not secure, which browsers refuse: expected `secure` too")]
     CookieSameSite,
+}
+
+impl ConfigError {
+    /// Checks a duration that ends something, for settings of a layer above too.
+    ///
+    /// # Errors
+    /// [`ConfigError::Time`] if it is shorter than a millisecond, or longer than 24 days.
+    pub fn check_time(setting: &'static str, found: Duration) -> Result<(), Self> {
+        Self::check_span(setting, found, Duration::from_millis(1))
+    }
+
+    /// Checks a size or number that leaves nothing to do if it is zero, for settings of a layer above too.
+    ///
+    /// # Errors
+    /// [`ConfigError::Zero`].
+    pub fn check_count(setting: &'static str, count: usize) -> Result<(), Self> {
+        if count == 0 { Err(Self::Zero { setting }) } else { Ok(()) }
+    }
+
+    fn check_span(setting: &'static str, found: Duration, least: Duration) -> Result<(), Self> {
+        let most = Duration::from_secs(24 * 24 * 3600);
+        if (least..=most).contains(&found) { Ok(()) } else { Err(Self::Time { setting, found, least }) }
+    }
 }
 
 impl Default for EngineConfig {
@@ -330,7 +363,8 @@ impl EngineConfig {
 
     /// Checks the values against each other.
     pub(crate) fn check(mut self) -> Result<Self, ConfigError> {
-        if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
+        let is_no_path = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '?' | '#');
+        if !self.path.starts_with('/') || self.path.contains(is_no_path) {
             return Err(ConfigError::Path { found: self.path });
         }
         self.path.truncate(self.path.trim_end_matches('/').len());
@@ -341,17 +375,19 @@ impl EngineConfig {
             ("head_timeout", self.head_timeout),
             ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
-        if let Some((setting, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
-            return Err(ConfigError::Zero { setting });
+        times.into_iter().try_for_each(|(setting, time)| ConfigError::check_time(setting, time))?;
+        ConfigError::check_time("ping_interval + ping_timeout", self.silence())?;
+        let OutboxLimits { soft, hard, patience } = self.outbox;
+        for (setting, time) in [("outbox_patience", patience), ("close_timeout", self.close_timeout)] {
+            ConfigError::check_span(setting, time, Duration::ZERO)?;
         }
-        if self.max_payload == 0 {
-            return Err(ConfigError::Zero { setting: "max_payload" });
+        for (setting, count) in [("max_payload", self.max_payload), ("outbox_limit", hard)] {
+            ConfigError::check_count(setting, count)?;
         }
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
         }
         self.per_message_deflate.map_or(Ok(()), PerMessageDeflate::check)?;
-        let OutboxLimits { soft, hard, .. } = self.outbox;
         if hard < soft {
             return Err(ConfigError::OutboxMarks { soft, hard });
         }
@@ -416,9 +452,11 @@ mod tests {
     #[test]
     fn bad_values_are_named() {
         let error = |config: EngineConfig| config.check().unwrap_err().to_string();
-        assert!(error(EngineConfig::default().path("chat")).starts_with("`path` is \"chat\""));
-        assert!(error(EngineConfig::default().ping_interval(Duration::ZERO)).starts_with("`ping_interval` is zero"));
-        assert!(error(EngineConfig::default().max_payload(0)).starts_with("`max_payload` is zero"));
+        for path in ["chat", "", "/a?b", "/a#b", "/a b", "/a\n"] {
+            assert!(error(EngineConfig::default().path(path)).starts_with(&format!("`path` is {path:?}")));
+        }
+        assert_eq!(error(EngineConfig::default().max_payload(0)), "`max_payload` is zero: expected at least 1");
+        assert!(error(EngineConfig::default().outbox_limit(0).outbox_mark(0)).starts_with("`outbox_limit` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
         let deflate = PerMessageDeflate::default().level(10);
         assert!(error(EngineConfig::default().per_message_deflate(deflate)).contains("has the level 10: expected 1"));
@@ -429,5 +467,32 @@ mod tests {
         assert!(error(wrong).starts_with("`allowed_origins` names the origin \"https://app.example/\""));
         assert!(error(EngineConfig::default().cors(Cors::origin("*"))).starts_with("`cors` names the origin \"*\""));
         assert!(error(EngineConfig::default().cookie(Cookie::default().name(""))).starts_with("`cookie` has the name"));
+    }
+
+    #[test]
+    fn times_that_can_not_be_told_or_waited_for_are_named() {
+        type Set = fn(EngineConfig, Duration) -> EngineConfig;
+        let tiny = Duration::from_micros(999);
+        let most = Duration::from_secs(24 * 24 * 3600);
+        let setters: [(&str, Set); 7] = [
+            ("ping_interval", EngineConfig::ping_interval),
+            ("ping_timeout", EngineConfig::ping_timeout),
+            ("upgrade_timeout", EngineConfig::upgrade_timeout),
+            ("head_timeout", EngineConfig::head_timeout),
+            ("tls_handshake_timeout", EngineConfig::tls_handshake_timeout),
+            ("outbox_patience", EngineConfig::outbox_patience),
+            ("close_timeout", EngineConfig::close_timeout),
+        ];
+        for (setting, set) in setters {
+            let may_be_zero = matches!(setting, "outbox_patience" | "close_timeout");
+            for time in [Duration::ZERO, tiny, most + tiny, Duration::MAX] {
+                let least = if may_be_zero { "0ns" } else { "1ms" };
+                let told = format!("`{setting}` is {time:?}: expected {least} to 24 days");
+                let found = set(EngineConfig::default(), time).check().map(drop).map_err(|error| error.to_string());
+                assert_eq!(found, if may_be_zero && time <= tiny { Ok(()) } else { Err(told) });
+            }
+        }
+        let together = EngineConfig::default().ping_interval(most).check().unwrap_err().to_string();
+        assert!(together.starts_with("`ping_interval + ping_timeout` is 2073620s"), "{together}");
     }
 }

@@ -86,7 +86,7 @@ pub(crate) struct Opening {
 pub struct Drain {
     /// The connections are closed in random order over this time, so that not all clients return at once.
     ///
-    /// Default: 500 ms.
+    /// Default: 500 ms. At most a day.
     pub spread: Duration,
     /// Whatever still runs this long after the last of them was closed is aborted. Default: 3 s.
     pub grace: Duration,
@@ -285,7 +285,9 @@ impl Engine {
         self.0.stop_listening.cancel();
         let mut connections = self.0.sessions.all();
         shuffle(&mut connections);
-        let pause = drain.spread / u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
+        // Nobody waits longer, and no clock goes further than it can.
+        let spread = drain.spread.min(Duration::from_secs(24 * 3600));
+        let pause = spread / u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
         let start = tokio::time::Instant::now();
         for (position, connection) in (0_u32..).zip(connections) {
             tokio::time::sleep_until(start + pause * position).await;

@@ -22,7 +22,10 @@ use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
 use crate::wire::Wire;
 
-/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted.
+/// The settings of a server to be. The defaults are those of Node's server, save that old clients are accepted, and that
+/// namespaces made for clients go with their last socket.
+///
+/// What happens at each bound stands in the [guide](crate::guide::options).
 #[must_use = "a builder does nothing before `build`"]
 pub struct ServerBuilder {
     engine: EngineConfig,
@@ -293,7 +296,7 @@ impl ServerBuilder {
     ///
     /// Acks, heartbeats and the end of the connection are still handled meanwhile.
     pub fn max_suspended_handlers(mut self, count: usize) -> Self {
-        self.max_suspended = count.max(1);
+        self.max_suspended = count;
         self
     }
 
@@ -332,6 +335,7 @@ impl ServerBuilder {
     /// # Errors
     /// [`ConfigError`] names the setting that can't be used.
     pub fn build(self) -> Result<Server, ConfigError> {
+        self.check()?;
         let settings = Settings {
             limits: self.limits,
             wire: Wire::new(self.limits, self.parser),
@@ -351,6 +355,20 @@ impl ServerBuilder {
         };
         Server::start(settings, self.engine.path(self.path))
     }
+
+    /// What the engine does not know of.
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_time("connect_timeout", self.connect_timeout)?;
+        for (setting, count) in [
+            ("max_namespaces", self.max_namespaces),
+            ("max_rooms", self.max_rooms),
+            ("max_pending_acks", self.max_pending_acks),
+            ("max_suspended_handlers", self.max_suspended),
+        ] {
+            ConfigError::check_count(setting, count)?;
+        }
+        self.recovery.as_ref().map_or(Ok(()), Recovery::check)
+    }
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -364,6 +382,6 @@ impl fmt::Debug for ServerBuilder {
 pub enum ServeClient {
     /// They are, if they were there when the program was built.
     Yes,
-    /// They are not: the path answers 404.
+    /// They are not: requests for them are somebody else's.
     No,
 }

@@ -112,3 +112,41 @@ impl From<Closed> for DisconnectReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use DisconnectReason as Reason;
+
+    use super::*;
+
+    #[test]
+    fn texts_and_recoverability_are_node_s_and_codes_are_ours() {
+        for (reason, text, code, recoverable) in [
+            (Reason::ClientNamespaceDisconnect, "client namespace disconnect", 1, false),
+            (Reason::ServerNamespaceDisconnect, "server namespace disconnect", 2, false),
+            (Reason::TransportClose, "transport close", 3, true),
+            (Reason::TransportError, "transport error", 4, true),
+            (Reason::PingTimeout, "ping timeout", 5, true),
+            (Reason::ParseError, "parse error", 6, false),
+            (Reason::ForcedClose, "forced close", 7, true),
+            (Reason::ForcedServerClose, "forced server close", 8, true),
+            (Reason::ServerShuttingDown, "server shutting down", 9, true),
+        ] {
+            assert_eq!((reason.as_str(), reason.code(), reason.is_recoverable()), (text, code, recoverable));
+        }
+    }
+
+    #[test]
+    fn what_the_engine_closes_for_its_own_reasons_is_told_in_node_s_words() {
+        for (closed, reason) in [
+            (Closed::forced(CloseCause::Shutdown), Reason::ServerShuttingDown),
+            (Closed::forced(CloseCause::SlowConsumer), Reason::ForcedServerClose),
+            (Closed::forced(CloseCause::Panic), Reason::ForcedServerClose),
+            (Closed::forced(CloseCause::Expired), Reason::ForcedServerClose),
+            (Closed::forced(CloseCause::Application), Reason::ForcedClose),
+            (Closed::replaced(), Reason::TransportClose),
+        ] {
+            assert_eq!(Reason::from(closed), reason);
+        }
+    }
+}

@@ -217,7 +217,7 @@ impl Broadcast {
     pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
         for socket in self.sockets() {
             if let Err(error) = socket.join(rooms.clone()) {
-                tracing::warn!(id = %socket.id(), %error, "socket stays out of a room");
+                tracing::warn!(namespace = socket.namespace_name(), %error, "a socket stays out of a room");
             }
         }
     }

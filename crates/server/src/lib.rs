@@ -17,20 +17,50 @@
 //!
 //! Beside the routes of an axum application, it is a layer: `Router::new().layer(io.layer())`.
 //!
+//! Coming from elsewhere? The [guides](guide) say it in the words you know: [Node's socket.io](guide::from_node), its
+//! [emit cheatsheet](guide::emit_cheatsheet), [socketioxide](guide::from_socketioxide).
+//!
 //! # What stays where
 //!
 //! Handlers belong to a [`Namespace`] and are shared by all its sockets; [`Server`] is its main namespace too.
 //! A [`Socket`] is one client in one namespace. Events go out by `emit`, which never blocks: a slow client is that
 //! client's problem, and is disconnected when it falls too far behind.
 //!
+//! | you want | see |
+//! |---|---|
+//! | to answer requests | [`Server::listen`], [`Server::layer`] for axum, [`Server::service`] for hyper, `listen_tls` |
+//! | to set something | [`ServerBuilder`], [all settings](guide::options) |
+//! | to hear of events | [`Namespace::on`], [`on_any`](Namespace::on_any), [`fallback`](Namespace::fallback), [`Socket::on`] |
+//! | to decide who may come in | [`Namespace::middleware`], [`ServerBuilder::allow_request`]; [`event_middleware`](Namespace::event_middleware) for each event |
+//! | to send | [`Socket::emit`], [`Namespace::to`], [`Broadcast`]; [what is promised](guide::delivery) |
+//! | answers | [`Socket::emit_with_ack`], [`Replies`] of many; [`Ack`] and [`Answer`] the other way |
+//! | all devices of a user | [`Socket::set_user`], [`Namespace::user`] |
+//! | namespaces made on demand | [`Server::of_pattern`], [`Server::of_dynamic`] |
+//! | clients to find again what they had and missed | [`Recovery`] |
+//! | other packets than the official text | [`MessagePackParser`], [`parser`] |
+//! | to run it | [proxies, TLS, limits, logs](guide::deployment) |
+//!
 //! # What a handler is
 //!
 //! An async function whose arguments are [extractors](Extract) and whose returned value is an [`Answer`]. See
 //! [`Handler`].
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `axum` | the peer's address for polling clients, from axum's `ConnectInfo` |
+//! | `tls` | `listen_tls` and `serve_tls`, by rustls |
+//!
+//! Neither is on by default.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadMe;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.zh.md")]
+struct ReadMeInChinese;
 
 pub mod guide; // What to read first.
 pub mod handler; // Handlers, extractors, answers.

@@ -123,6 +123,27 @@ impl Namespace {
         }
     }
 
+    /// Has the namespace stay for clients that are away, unless too many stay for nobody else already.
+    pub(crate) fn hold_for_absent(&self) -> bool {
+        let Some(server) = self.0.server.upgrade() else { return false };
+        let most = self.0.settings.recovery.as_ref().map_or(0, |(recovery, _)| recovery.session_limit);
+        let may = self.parent().is_none() || server.namespaces.hold_one(most);
+        if may {
+            self.0.holds.take();
+        }
+        may
+    }
+
+    /// What [`hold_for_absent`](Self::hold_for_absent) began is over.
+    pub(crate) fn release_for_absent(&self) {
+        if self.parent().is_some()
+            && let Some(server) = self.0.server.upgrade()
+        {
+            server.namespaces.release_one();
+        }
+        self.release();
+    }
+
     pub(crate) fn parent(&self) -> Option<&Self> {
         match &self.0.kind {
             Kind::Named | Kind::Parent => None,

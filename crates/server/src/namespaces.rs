@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use hashbrown::HashMap;
@@ -30,6 +31,8 @@ pub(crate) struct Namespaces {
     /// In the order in which they are tried.
     parents: ArcSwap<Vec<Arc<Parent>>>,
     hooks: ArcSwap<Vec<Hook>>,
+    /// How many of those made for clients stay for some who are away.
+    held: AtomicUsize,
 }
 
 type Hook = Arc<dyn Fn(&Namespace) + Send + Sync>;
@@ -50,6 +53,16 @@ impl Namespaces {
     pub(crate) fn children(&self, parent: &Namespace) -> SmallVec<[Namespace; 1]> {
         let by_name = self.by_name.read();
         by_name.values().filter(|namespace| namespace.parent() == Some(parent)).cloned().collect()
+    }
+
+    /// Counts one more that stays for clients that are away, if there are not that many already.
+    pub(crate) fn hold_one(&self, most: usize) -> bool {
+        let one_more = |held: usize| (held < most).then_some(held + 1);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    pub(crate) fn release_one(&self) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn parents(&self) -> Guard<Arc<Vec<Arc<Parent>>>> {
@@ -130,7 +143,6 @@ impl ServerInner {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;

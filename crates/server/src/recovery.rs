@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use sockeye_adapter::{Absentees, Log, Offset, PrivateId, Room, Selection, SocketId, Told};
-use sockeye_engine::{Closed, Connection, Frames, Guarantee, SendOptions};
+use sockeye_engine::{Closed, ConfigError, Connection, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::EncodeError;
 
 use crate::disconnect::DisconnectReason;
@@ -28,7 +28,10 @@ use crate::wire::Draft;
 /// Volatile events and those that ask for an answer are not kept.
 ///
 /// A client is recovered as often as it comes back in time, also before it got its first event. It is not if it was
-/// disconnected by either side on purpose, or for breaking the protocol.
+/// disconnected by either side on purpose, or sent what is no Engine.IO packet.
+///
+/// JavaScript clients tell what they come back for in their `auth`, as `pid` and `offset`: a type that refuses unknown fields
+/// does not fit it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,9 +98,18 @@ impl Recovery {
     }
 
     /// The most clients of each namespace that something is kept for. Default: 100,000; those that left first go.
+    ///
+    /// No more namespaces that were [made for a client](crate::Server::of_pattern) are kept for who is away, either; who
+    /// leaves a further one begins anew.
     pub fn session_limit(mut self, count: usize) -> Self {
         self.session_limit = count;
         self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_time("recovery.max_disconnection", self.max_disconnection)?;
+        ConfigError::check_count("recovery.log_limit", self.log_limit)?;
+        ConfigError::check_count("recovery.session_limit", self.session_limit)
     }
 }
 
@@ -131,9 +143,10 @@ struct State {
 impl State {
     /// Keeps what belongs to a client, and the namespace that it may come back to.
     fn keep(&mut self, namespace: &Namespace, pid: PrivateId, session: Session) {
-        if !std::mem::replace(&mut self.holds, true) {
-            // Who leaves still holds it, so it can't be too late.
-            namespace.holds().take();
+        // Who leaves still holds it, so it can't be too late.
+        self.holds = self.holds || namespace.hold_for_absent();
+        if !self.holds {
+            return;
         }
         self.absent.keep(pid, session, now());
     }
@@ -182,6 +195,8 @@ pub(crate) struct Recoverable {
     sent: AtomicU64,
     /// What its client came back for, until it has been admitted.
     claim: Mutex<Option<Claim>>,
+    /// Why it leaves, from the moment when that is certain.
+    parting: OnceLock<DisconnectReason>,
 }
 
 /// What a client says about its session when it connects.
@@ -194,7 +209,7 @@ struct Word {
 impl Keeper {
     /// `notice` is how long a lost connection may go unnoticed.
     pub(crate) fn new(settings: Recovery, notice: Duration) -> Arc<Self> {
-        let keep = settings.max_disconnection + notice;
+        let keep = settings.max_disconnection.saturating_add(notice);
         let random: [u8; 5] = rand::random();
         let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let log = Log::new(epoch, keep, settings.log_limit);
@@ -214,6 +229,9 @@ impl Keeper {
         if let Some(old) = present.map(Socket::from_inner) {
             // We have not noticed yet that its connection is gone.
             old.client().end(DisconnectReason::TransportClose, Closed::replaced());
+            // Or another thread has, and is about to tell, or telling, or not through yet.
+            old.end(Closed::replaced().into());
+            old.abandon(Some(DisconnectReason::TransportClose));
         }
         let mut state = self.state.lock();
         let session = state.absent.claim(&word.pid, now())?;
@@ -240,12 +258,25 @@ impl Keeper {
             joined: progress.joined,
             sent: AtomicU64::new(progress.sent.to_bits()),
             claim: Mutex::new(claim),
+            parting: OnceLock::new(),
+        }
+    }
+
+    /// Has a client that comes back found, should it come again before it has been let in.
+    pub(crate) fn expect(&self, socket: &Socket, recoverable: &Recoverable) {
+        let mut state = self.state.lock();
+        if let Some(claim) = &*recoverable.claim.lock() {
+            state.present.insert(claim.pid.as_str().into(), socket.downgrade());
         }
     }
 
     /// Lets a socket in: what its client missed, the answer to its CONNECT, and from then on all that is sent to it.
     pub(crate) fn admit(&self, socket: &Socket, recoverable: &Recoverable) {
         let mut state = self.state.lock();
+        if !socket.may_send() {
+            // It has parted just now, and nobody would take out again what is put in here.
+            return;
+        }
         let claim = recoverable.claim.lock().take();
         let pid = claim.and_then(|claim| recoverable.replay(&state.log, socket, claim)).unwrap_or_else(|| {
             recoverable.recovered.store(false, Ordering::Relaxed);
@@ -263,10 +294,14 @@ impl Keeper {
     pub(crate) fn part(&self, socket: &Socket, recoverable: &Recoverable, reason: Option<DisconnectReason>) -> bool {
         let mut state = self.state.lock();
         let (rooms, data) = (socket.rooms(), socket.data_values());
-        let vacated = socket.vacate();
+        if !socket.vacate() {
+            return false;
+        }
+        let reason = reason.map(|reason| recoverable.parting.get().copied().unwrap_or(reason));
+        let returns = reason.is_some_and(DisconnectReason::is_recoverable);
         if let Some(pid) = recoverable.pid.get() {
             state.present.remove(pid.as_str());
-            if reason.is_some_and(DisconnectReason::is_recoverable) {
+            if returns {
                 let session = Session {
                     id: socket.id().clone(),
                     restored: Restored { rooms, user: socket.user(), data },
@@ -275,11 +310,14 @@ impl Keeper {
                 };
                 state.keep(socket.namespace_ref(), pid.clone(), session);
             }
-        } else if let Some(claim) = recoverable.claim.lock().take().filter(|_| reason.is_some()) {
-            // It went before it was let in, and may come back again.
-            state.keep(socket.namespace_ref(), claim.pid, claim.session);
+        } else if let Some(claim) = recoverable.claim.lock().take() {
+            state.present.remove(claim.pid.as_str());
+            if returns {
+                // It went before it was let in, and may come back again.
+                state.keep(socket.namespace_ref(), claim.pid, claim.session);
+            }
         }
-        vacated
+        true
     }
 
     /// Sends an event, with its offset, to the selected sockets or to one, and keeps it for those who are away.
@@ -313,9 +351,8 @@ impl Keeper {
                 let (frames, size) = (kept.frames.clone(), kept.size);
                 let offset = state.log.append(selection, kept, size, now());
                 for socket in &targets {
-                    socket.connection().send(&frames, options);
-                    if let Some(recoverable) = socket.recoverable() {
-                        recoverable.note(offset);
+                    if socket.recoverable().is_none_or(|recoverable| recoverable.takes(offset)) {
+                        socket.connection().send(&frames, options);
                     }
                 }
                 targets
@@ -358,7 +395,7 @@ impl Keeper {
         let nobody_away = state.absent.is_empty() && std::mem::take(&mut state.holds);
         drop(state);
         if nobody_away {
-            namespace.release();
+            namespace.release_for_absent();
         }
         empty
     }
@@ -394,6 +431,11 @@ impl Recoverable {
         self.claim.lock().as_ref().map(|claim| claim.session.restored.clone())
     }
 
+    /// Notes why the socket leaves; the first reason counts.
+    pub(crate) fn parts_for(&self, reason: DisconnectReason) {
+        let _ = self.parting.set(reason);
+    }
+
     pub(crate) fn is_recovered(&self) -> bool {
         self.recovered.load(Ordering::Relaxed)
     }
@@ -405,6 +447,15 @@ impl Recoverable {
         }
         self.note(log.newest());
         Some(claim.pid)
+    }
+
+    /// Whether an event is to be sent now: behind what was missed, with which it will be sent otherwise.
+    fn takes(&self, offset: Offset) -> bool {
+        let takes = self.claim.lock().is_none();
+        if takes {
+            self.note(offset);
+        }
+        takes
     }
 
     fn note(&self, offset: Offset) {

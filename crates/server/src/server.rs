@@ -84,11 +84,17 @@ impl Settings {
             return hook(failure);
         }
         let Failure { event, error, .. } = failure;
-        // What a peer sends could fill the log; what our own handlers return is ours to know.
-        if error.downcast_ref::<ExtractError>().is_some_and(|error| !matches!(error, ExtractError::Missing { .. })) {
-            tracing::debug!(%event, %error, "handler not called");
-        } else {
-            tracing::error!(%event, %error, "handler failed");
+        match error.downcast_ref() {
+            // What a peer sends could fill the log, and why it does not fit may quote it.
+            Some(ExtractError::Mismatch { expected, reason }) => {
+                tracing::debug!(%event, expected, "handler not called: the data does not fit");
+                tracing::trace!(%event, reason, "the data does not fit");
+            }
+            Some(ExtractError::Malformed(_) | ExtractError::Other(_)) => {
+                tracing::debug!(%event, %error, "handler not called");
+            }
+            // What our own handlers return is ours to know.
+            Some(ExtractError::Missing { .. }) | None => tracing::error!(%event, %error, "handler failed"),
         }
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use sockeye_adapter::{IntoRooms, JoinError, MemberKey, Room, Rooms, Selection, SocketId};
-use sockeye_engine::{Closed, Connection, Transport};
+use sockeye_engine::{Closed, Connection, Protocol, Transport};
 use sockeye_protocol::socket::ToArguments;
 
 use crate::ack::{AckFuture, PendingAcks};
@@ -97,6 +97,9 @@ impl Socket {
         if let Some(restored) = restored {
             socket.restore(restored);
         }
+        if let Some((keeper, recoverable)) = socket.recovery() {
+            keeper.expect(&socket, recoverable);
+        }
         socket
     }
 
@@ -180,6 +183,11 @@ impl Socket {
     /// The transport that carries the connection now.
     pub fn transport(&self) -> Transport {
         self.connection().transport()
+    }
+
+    /// The revision of Engine.IO that the client speaks: 3 for clients before 3.0, 4 since.
+    pub fn protocol(&self) -> Protocol {
+        self.connection().protocol()
     }
 
     /// Whether the client is connected to this namespace: not yet in a middleware, no more after it has left.
@@ -469,6 +477,9 @@ impl Socket {
 
     /// Ends the socket: handlers are told, rooms left, waiting for answers ended. Only the first call does anything.
     pub(crate) fn end(&self, departure: Departure) {
+        if let Some(recoverable) = self.recoverable() {
+            recoverable.parts_for(departure.reason);
+        }
         if !self.advance(State::Connected, State::Disconnecting) {
             // A socket that is still passing middlewares never was there for anybody.
             if self.state() == State::Connecting {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Value, json};
 use sockeye::{ConnectError, Data, DisconnectReason, Handshake, Namespace, Server, Socket, State};
 
 use crate::reasons::Reasons;
@@ -46,31 +47,19 @@ struct Welcome<'a> {
     recovered: bool,
 }
 
-/// What clients may ask of the main namespace's middleware in their `auth`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Wishes {
-    delay: u64,
-    fail: bool,
-}
-
-async fn delay_or_refuse(handshake: Handshake, Data(wishes): Data<Wishes>) -> Result<(), ConnectError> {
-    tokio::time::sleep(Duration::from_millis(wishes.delay.min(1000))).await;
-    if wishes.fail || handshake.query("fail").as_deref() == Some("1") {
-        return Err(ConnectError::new("refused").data(serde_json::json!({ "code": 4001 })));
+/// Clients may ask for a delay in milliseconds, or to be refused, in their `auth` or in the query of their connection.
+async fn delay_or_refuse(handshake: Handshake, Data(auth): Data<Value>) -> Result<(), ConnectError> {
+    let delay = auth["delay"].as_f64().unwrap_or_default().clamp(0.0, 1000.0);
+    tokio::time::sleep(Duration::from_secs_f64(delay / 1000.0)).await;
+    if auth["fail"] == true || handshake.query("fail").as_deref() == Some("1") {
+        return Err(ConnectError::new("refused").data(json!({ "code": 4001 })));
     }
     Ok(())
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Credentials {
-    token: String,
-}
-
-async fn check_token(Data(auth): Data<Credentials>) -> Result<(), ConnectError> {
-    if auth.token == "secret" {
+async fn check_token(Data(auth): Data<Value>) -> Result<(), ConnectError> {
+    if auth["token"] == "secret" {
         return Ok(());
     }
-    Err(ConnectError::new("not authorized").data(serde_json::json!({ "code": 401, "hint": "token" })))
+    Err(ConnectError::new("not authorized").data(json!({ "code": 401, "hint": "token" })))
 }

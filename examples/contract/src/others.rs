@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sockeye::{Data, Namespace, RemoteSocket, Socket};
+use sockeye::{Arguments, Data, EmitError, Namespace, RemoteSocket, Socket};
 
-use crate::arguments::Rooms;
+use crate::arguments::{Rooms, done};
+use crate::rooms::sorted;
 
 pub(crate) fn register(namespace: &Namespace) {
     namespace.on("who", who);
@@ -17,21 +18,26 @@ pub(crate) fn register(namespace: &Namespace) {
         socket.namespace().to(target).sockets_leave(rooms.names());
         Data(())
     });
-    namespace.on("kick-other", async |socket: Socket, Data((target, close)): Data<(String, bool)>| {
+    namespace.on("kick-other", async |socket: Socket, Data((target, close)): Data<(String, Option<bool>)>| {
         let targets = socket.namespace().to(target);
-        if close {
-            targets.close_sockets()
+        if close.unwrap_or_default() {
+            targets.close_sockets();
         } else {
-            targets.disconnect_sockets()
+            targets.disconnect_sockets();
         }
         Data(())
     });
 }
 
-/// What the other nodes are told and asked: this node is the only one there is.
+/// What the other nodes are told and asked. There are none yet.
 fn sides(namespace: &Namespace) {
-    namespace.on("side-emit", async || Data(()));
-    namespace.on("side-ask", async || Data(Replies { err: false, replies: Vec::new() }));
+    namespace.on("side-emit", async |socket: Socket, arguments: Arguments| {
+        done(socket.namespace().server_side_emit("side", &arguments))
+    });
+    namespace.on("side-ask", async |socket: Socket, arguments: Arguments| {
+        let replies = socket.namespace().server_side_emit_with_ack("side-ask", &arguments).await?;
+        Ok::<_, EmitError>(Data(Replies { err: false, replies }))
+    });
 }
 
 /// What other nodes answered, and whether one did not.
@@ -51,9 +57,7 @@ struct Found {
 
 impl Found {
     fn of(socket: &RemoteSocket) -> Self {
-        let mut rooms: Vec<_> = socket.rooms().iter().map(ToString::to_string).collect();
-        rooms.sort();
-        Self { id: socket.id().to_string(), rooms, data: socket.data().clone() }
+        Self { id: socket.id().to_string(), rooms: sorted(socket.rooms()), data: socket.data().clone() }
     }
 }
 

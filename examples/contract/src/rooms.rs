@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sockeye::{Arguments, BoxError, Data, JoinError, Namespace, Socket, Value};
+use sockeye::{Arguments, BoxError, Data, JoinError, Namespace, Room, Socket, Value};
 
 use crate::arguments::{Rooms, behind, done};
 
@@ -14,27 +14,27 @@ pub(crate) fn register(namespace: &Namespace) {
     namespace.on("ask-room", ask_room);
 }
 
-/// The rooms of a socket, sorted.
-pub(crate) fn rooms_of(socket: &Socket) -> Vec<String> {
-    let mut rooms: Vec<_> = socket.rooms().iter().map(ToString::to_string).collect();
-    rooms.sort();
-    rooms
+/// The names of rooms, sorted.
+pub(crate) fn sorted(rooms: &[Room]) -> Vec<String> {
+    let mut names: Vec<_> = rooms.iter().map(ToString::to_string).collect();
+    names.sort();
+    names
 }
 
 fn membership(namespace: &Namespace) {
     namespace.on("join", async |socket: Socket, Data(rooms): Data<Rooms>| {
         socket.join(rooms.names())?;
-        Ok::<_, JoinError>(rooms_of(&socket))
+        Ok::<_, JoinError>(sorted(&socket.rooms()))
     });
     namespace.on("leave", async |socket: Socket, Data(rooms): Data<Rooms>| {
         socket.leave(rooms.names());
-        rooms_of(&socket)
+        sorted(&socket.rooms())
     });
     namespace.on("leave-all", async |socket: Socket| {
         socket.leave_all();
-        rooms_of(&socket)
+        sorted(&socket.rooms())
     });
-    namespace.on("rooms", async |socket: Socket| rooms_of(&socket));
+    namespace.on("rooms", async |socket: Socket| sorted(&socket.rooms()));
 }
 
 fn broadcasts(namespace: &Namespace) {

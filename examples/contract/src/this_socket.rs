@@ -41,7 +41,9 @@ fn data(namespace: &Namespace) {
 fn ends(namespace: &Namespace) {
     namespace.on(
         "kick",
-        async |socket: Socket, Data(close): Data<bool>| if close { socket.close() } else { socket.disconnect() },
+        async |socket: Socket, Data(close): Data<Option<bool>>| {
+            if close.unwrap_or_default() { socket.close() } else { socket.disconnect() }
+        },
     );
     namespace.on("reason-of", async |State(reasons): State<Arc<Reasons>>, Data(id): Data<String>| reasons.of(&id));
 }

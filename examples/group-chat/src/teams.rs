@@ -115,7 +115,8 @@ mod tests {
         }
         assert_eq!(teams.found("one-more"), Err(Refusal::TooManyTeams));
         teams.exit("/team-team-7");
-        assert!(teams.found("one-more").is_ok());
-        assert!(teams.found("team-7").is_err(), "there is no room for it again");
+        let Founded { token, .. } = teams.found("one-more").unwrap();
+        assert!(teams.admits("/team-one-more", &token));
+        assert!(!teams.teams().contains_key("team-7"));
     }
 }

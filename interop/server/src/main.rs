@@ -1,4 +1,7 @@
-//! The server that the interop tests talk to: small behaviours, each behind an event, made of the public API only.
+//! The server that the interop tests talk to where the contract server won't do: its times are as asked, so that a test
+//! can speak slowly by hand, and it serves in both ways.
+//!
+//! Small behaviours, each behind an event, made of the public API only.
 
 mod events;
 mod reasons;

@@ -268,6 +268,29 @@ fn a_head_without_end_is_431() {
 }
 
 #[test]
+fn strange_headers_of_a_handshake_do_no_harm() {
+    Server::each(&EngineConfig::default(), |server| {
+        let head = |headers: &str| {
+            format!(
+                "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: s\r\nConnection: Upgrade\r\n\
+                 Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                 {headers}\r\n"
+            )
+        };
+        // CVE-2024-37890: more headers than are read.
+        assert_eq!(Pending::raw(server.address, head(&"X: x\r\n".repeat(1_000)).as_bytes()).read_answer().status, 431);
+        // CVE-2021-32640: what an expression would try to read in very many ways.
+        let start = now();
+        for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
+            let header = format!("{name}: a{}b{},;=\"\\\r\n", " ".repeat(30_000), " ,".repeat(10_000));
+            assert_eq!(Pending::raw(server.address, head(&header).as_bytes()).read_answer().status, 101, "{name}");
+        }
+        assert!(now() - start < ms(2000));
+        WebSocket::open(server).echo("unharmed");
+    });
+}
+
+#[test]
 fn half_a_handshake_holds_nobody_up() {
     Server::each(&EngineConfig::default(), |server| {
         let _half = Pending::raw(server.address, b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: ser");

@@ -54,7 +54,8 @@ use crate::{
 pub trait Parser: Send + Sync + 'static {
     /// Writes a packet. Each placeholder in its JSON stands for the attachment of its number.
     ///
-    /// An event to many clients is written once, whatever their protocol revision.
+    /// An event to many clients is written once, whatever their protocol revision. With recovery no other event of the
+    /// namespace is sent meanwhile, so this must not send any itself.
     ///
     /// # Errors
     /// [`EncodeError`] if the packet has no form here. The emit fails with it, and nothing has been sent.

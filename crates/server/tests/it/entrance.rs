@@ -1,8 +1,9 @@
 //! Who is let in, before any namespace is known.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use sockeye::{Cookie, Forbidden, HandshakeRequest, Server, SessionId};
+use sockeye::{Cookie, Forbidden, HandshakeRequest, Recovery, Server, SessionId};
 
 use crate::support::{Client, Host, builder, http};
 
@@ -71,6 +72,28 @@ async fn a_wrong_setting_is_named_when_the_server_is_built() {
     assert!(error(Server::builder().cors(cors)).starts_with("`cors` names the origin \"http://app.example/\""));
     assert!(error(Server::builder().allowed_origins(["*"])).starts_with("`allowed_origins` names the origin"));
     assert!(error(Server::builder().cookie(Cookie::default().name(""))).starts_with("`cookie` has the name"));
+    for (name, builder) in [
+        ("max_namespaces", Server::builder().max_namespaces(0)),
+        ("max_rooms", Server::builder().max_rooms(0)),
+        ("max_pending_acks", Server::builder().max_pending_acks(0)),
+        ("max_suspended_handlers", Server::builder().max_suspended_handlers(0)),
+        ("max_payload", Server::builder().max_payload(0)),
+        ("recovery.log_limit", Server::builder().recovery(Recovery::default().log_limit(0))),
+        ("recovery.session_limit", Server::builder().recovery(Recovery::default().session_limit(0))),
+    ] {
+        assert_eq!(error(builder), format!("`{name}` is zero: expected at least 1"));
+    }
+    for time in [Duration::ZERO, Duration::MAX] {
+        for (name, builder) in [
+            ("connect_timeout", Server::builder().connect_timeout(time)),
+            ("ping_interval", Server::builder().ping_interval(time)),
+            ("recovery.max_disconnection", Server::builder().recovery(Recovery::default().max_disconnection(time))),
+        ] {
+            assert_eq!(error(builder), format!("`{name}` is {time:?}: expected 1ms to 24 days"));
+        }
+    }
+    assert!(error(Server::builder().path("chat")).starts_with("`path` is \"chat\""));
+    assert!(error(Server::builder().transports([])).starts_with("`transports` is empty"));
 }
 
 #[tokio::test]

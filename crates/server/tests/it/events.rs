@@ -375,3 +375,24 @@ async fn large_text_and_half_an_emoji_go_through() {
     client.send(r#"423["echo","\ud83d"]"#).await;
     client.expect(r#"433["\ud83d"]"#).await;
 }
+
+#[tokio::test]
+async fn json_that_is_nested_too_deep_for_a_type_does_not_fit_and_closes_nothing() {
+    let (log, mut seen) = notes();
+    let host = Host::plain(builder()).await;
+    host.io.on("read", async |Data(_): Data<serde_json::Value>| {});
+    host.io.on("echo", async |arguments: Arguments| arguments);
+    host.io.on_error(move |failure| {
+        let mismatch = matches!(failure.error.downcast_ref(), Some(ExtractError::Mismatch { .. }));
+        log.note(format!("{} {mismatch}", failure.event));
+    });
+    let mut client = host.join().await;
+    for depth in [200, 100_000] {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        client.send(&format!(r#"42["read",{deep}]"#)).await;
+        seen.expect("read true").await;
+        // What is not read is passed on as it is.
+        client.send(&format!(r#"421["echo",{deep}]"#)).await;
+        client.expect(&format!("431[{deep}]")).await;
+    }
+}

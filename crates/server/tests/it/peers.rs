@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye::{AckError, Socket};
+use sockeye_websocket::{Opcode, masked_frame};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::{Host, builder, http, within};
 
@@ -119,4 +122,48 @@ async fn two_pongs_in_a_row_are_no_offence() {
     let mut client = host.join().await;
     client.send_all(["3", "3", "3"]).await;
     client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_reset_at_any_moment_of_an_upgrade_harms_nobody() {
+    for host in Host::each(builder).await {
+        host.io.on("echo", async |sockeye::Data(number): sockeye::Data<u32>| number);
+        let open = http(host.address, "GET /socket.io/?EIO=4&transport=polling", b"").await;
+        let sid = open.text().split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let target = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+        let post = format!("POST {target}\nContent-Type: text/plain;charset=UTF-8");
+        http(host.address, &post, b"40").await;
+        http(host.address, &format!("GET {target}"), b"").await;
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            target.replace("polling", "websocket")
+        );
+        let probe = masked_frame(Opcode::Text, b"2probe", [1, 2, 3, 4]);
+        let sent = [head.as_bytes(), &probe].concat();
+        let moments = [1, head.len() - 1, head.len(), head.len() + 1, sent.len() - 1, sent.len()];
+        for (number, moment) in (0_u32..).zip(moments) {
+            let mut stream = TcpStream::connect(host.address).await.unwrap();
+            stream.write_all(&sent[..moment]).await.unwrap();
+            if number % 2 == 0 {
+                // Long enough for some of it to be read, at most places.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            stream.set_zero_linger().unwrap();
+            drop(stream);
+            http(host.address, &post, format!(r#"42{number}["echo",{number}]"#).as_bytes()).await;
+            let answer = async {
+                loop {
+                    let answer = http(host.address, &format!("GET {target}"), b"").await;
+                    assert_eq!(answer.status, 200, "after {moment} bytes");
+                    // A poll that comes while a probe has not been given up yet may be ended with nothing to say.
+                    if answer.text() != "6" {
+                        return answer;
+                    }
+                }
+            };
+            assert_eq!(within("the answer", answer).await.text(), format!("43{number}[{number}]"));
+        }
+        assert_eq!(host.io.socket_count(), 1);
+    }
 }

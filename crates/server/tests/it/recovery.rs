@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sockeye::{ConnectError, Data, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
+use sockeye::{ConnectError, Data, Drain, Recovery, RecoveryMiddlewares, ServerBuilder, Socket};
+use tokio::task::JoinSet;
 
-use crate::support::{Client, Host, within};
+use crate::support::{Client, Host, http, within};
 
 fn builder(recovery: Recovery) -> ServerBuilder {
     crate::support::builder().recovery(recovery)
@@ -292,6 +293,196 @@ async fn who_goes_while_he_comes_back_can_come_back_again() {
 }
 
 #[tokio::test]
+async fn who_comes_again_before_he_was_let_in_is_recovered_though_his_loss_went_unnoticed() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |Data(auth): Data<serde_json::Value>| {
+        if auth["wait"] == true {
+            std::future::pending::<()>().await;
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (id, pid) = guest.lose(&host).await;
+    host.io.emit("e", 1).unwrap();
+    let mut half_open = Client::open(host.address, 4).await;
+    half_open.send(&format!(r#"40{{"pid":"{pid}","wait":true}}"#)).await;
+    half_open.settle().await;
+    let (missed, guest, same) = Guest::back(&host, &pid, None).await;
+    assert_eq!((missed.len(), same, guest.id), (1, true, id));
+    half_open.expect_closed().await;
+}
+
+#[tokio::test]
+async fn what_a_middleware_emits_comes_once_and_behind_what_was_missed() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |socket: Socket| {
+        tokio::task::yield_now().await;
+        socket.emit("welcome", socket.is_recovered())
+    });
+    let mut guest = Guest { client: Client::open(host.address, 4).await, id: String::new(), pid: String::new() };
+    guest.client.send("40").await;
+    let offset = guest.event(r#"42["welcome",false]"#).await;
+    guest.pid = field(&guest.client.text().await, "pid");
+    let (_, pid) = guest.lose(&host).await;
+    host.io.emit("missed", 1).unwrap();
+    let (missed, mut guest, same) = Guest::back(&host, &pid, Some(&offset)).await;
+    assert_eq!((missed, same), (vec![r#"42["missed",1"#.to_owned(), r#"42["welcome",true"#.to_owned()], true));
+    guest.client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn whom_a_middleware_disconnects_has_nothing_to_come_back_for() {
+    let host = Host::plain(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |socket: Socket, Data(auth): Data<serde_json::Value>| {
+        if auth["bad"] == true {
+            socket.disconnect();
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (_, pid) = guest.lose(&host).await;
+    let mut client = Client::open(host.address, 4).await;
+    client.send(&format!(r#"40{{"pid":"{pid}","bad":true}}"#)).await;
+    client.expect("41").await;
+    assert!(!Guest::back(&host, &pid, None).await.2);
+}
+
+#[tokio::test]
+async fn each_namespace_of_a_connection_is_recovered_by_itself() {
+    let host = host().await;
+    let other = host.io.of("/other");
+    let mut client = Client::open(host.address, 4).await;
+    client.send("40").await;
+    let main = client.text().await;
+    client.send("40/other,").await;
+    let second = client.text().await;
+    host.io.emit("e", "main").unwrap();
+    other.emit("e", "other").unwrap();
+    let offset = |text: &str| text.rsplit_once(",\"").unwrap().1.trim_end_matches("\"]").to_owned();
+    let offsets = [offset(&client.text().await), offset(&client.text().await)];
+    // The server has not noticed yet that this connection is gone, neither in the one nor in the other.
+    host.io.emit("e", "missed in main").unwrap();
+    other.emit("e", "missed in other").unwrap();
+    let mut again = Client::open(host.address, 4).await;
+    let (main_pid, other_pid) = (field(&main, "pid"), field(&second, "pid"));
+    again.send(&format!(r#"40{{"pid":"{other_pid}","offset":"{}"}}"#, offsets[1])).await;
+    assert_ne!(field(&again.text().await, "pid"), other_pid, "a secret is of one namespace");
+    again.send(&format!(r#"40/other,{{"pid":"{other_pid}","offset":"{}"}}"#, offsets[1])).await;
+    assert!(again.text().await.starts_with(r#"42/other,["e","missed in other","#));
+    assert_eq!(field(&again.text().await, "sid"), field(&second, "sid"));
+    let mut third = Client::open(host.address, 4).await;
+    third.send(&format!(r#"40{{"pid":"{main_pid}","offset":"{}"}}"#, offsets[0])).await;
+    assert!(third.text().await.starts_with(r#"42["e","missed in main","#));
+    assert_eq!(field(&third.text().await, "sid"), field(&main, "sid"));
+    again.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn who_missed_more_than_may_wait_for_a_client_begins_anew() {
+    let host = Host::plain(builder(Recovery::default()).outbox_mark(10_000).outbox_limit(10_000)).await;
+    for (count, recovered) in [(8, true), (12, false)] {
+        let (_, pid) = Guest::join(&host, "").await.lose(&host).await;
+        for number in 0..count {
+            host.io.emit("e", (number, "x".repeat(1_000))).unwrap();
+        }
+        let (missed, mut guest, same) = Guest::back(&host, &pid, None).await;
+        assert_eq!((missed.len(), same), (if recovered { count } else { 0 }, recovered));
+        host.io.emit("goes on", ()).unwrap();
+        guest.event(r#"42["goes on"]"#).await;
+    }
+}
+
+#[tokio::test]
+async fn attachments_and_a_polling_client_s_events_are_recovered_too() {
+    for host in Host::each(|| builder(Recovery::default())).await {
+        let polling = || async {
+            let open = http(host.address, "GET /socket.io/?EIO=4&transport=polling", b"").await;
+            format!("/socket.io/?EIO=4&transport=polling&sid={}", field(open.text(), "sid"))
+        };
+        let post = |target: &str| format!("POST {target}\nContent-Type: text/plain;charset=UTF-8");
+        let target = polling().await;
+        http(host.address, &post(&target), b"40").await;
+        let pid = field(http(host.address, &format!("GET {target}"), b"").await.text(), "pid");
+        // It is replaced: that nobody polls any more goes unnoticed for long.
+        host.io.emit("e", (1, bytes::Bytes::from_static(b"x"))).unwrap();
+        let target = polling().await;
+        http(host.address, &post(&target), format!(r#"40{{"pid":"{pid}"}}"#).as_bytes()).await;
+        let answer = http(host.address, &format!("GET {target}"), b"").await;
+        let packets: Vec<&str> = answer.text().split('\u{1e}').collect();
+        assert!(packets[0].starts_with(r#"451-["e",1,{"_placeholder":true,"num":0},""#), "{packets:?}");
+        assert_eq!((packets[1], field(packets[2], "pid")), ("beA==", pid));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_recovered_by_a_server_that_has_closed() {
+    let host = host().await;
+    let guest = Guest::join(&host, "").await;
+    let mut client = guest.client;
+    let at_once = Drain { spread: Duration::ZERO, grace: Duration::ZERO };
+    tokio::join!(host.io.close_with(at_once), client.expect_closed());
+    // What clients are told of its end makes them come back, to the server that takes its place: as new ones.
+    let next = self::host().await;
+    assert!(!Guest::back(&next, &guest.pid, None).await.2);
+}
+
+#[tokio::test]
+async fn who_comes_back_while_his_loss_is_being_noticed_is_recovered() {
+    for kicked in [false, true] {
+        let (begun, mut beginnings) = tokio::sync::mpsc::channel(1);
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let may_go_on = std::sync::Mutex::new(may_go_on);
+        let host = Host::stealing(builder(Recovery::default())).await;
+        host.io.on_disconnecting(move || {
+            let _ = begun.try_send(());
+            // As a handler that computes for long: the socket is about to leave, but has not left.
+            let _ = tokio::task::block_in_place(|| may_go_on.lock().unwrap().recv());
+            async {}
+        });
+        let guest = Guest::join(&host, "").await;
+        host.io.emit("e", 1).unwrap();
+        let (id, pid) = (guest.id.clone(), guest.pid.clone());
+        let mut kick = None;
+        if kicked {
+            let io = host.io.clone();
+            kick = Some(std::thread::spawn(move || io.disconnect_sockets()));
+        } else {
+            guest.client.abort();
+        }
+        within("the beginning of its end", beginnings.recv()).await;
+        let (missed, back, same) = Guest::back(&host, &pid, None).await;
+        assert_eq!((missed.len(), same, back.id == id), if kicked { (0, false, false) } else { (1, true, true) });
+        go_on.send(()).unwrap();
+        if let Some(kick) = kick {
+            kick.join().unwrap();
+        }
+        drop(go_on);
+        host.io.emit("e", 2).unwrap();
+        let mut back = back;
+        back.event(r#"42["e",2]"#).await;
+        let (_, pid) = back.lose(&host).await;
+        assert!(Guest::back(&host, &pid, None).await.2, "what the first had left to do harms nobody");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_namespaces_stay_for_clients_that_are_away() {
+    let host = Host::plain(builder(Recovery::default().session_limit(2))).await;
+    host.io.of_pattern(r"^/x\d$").unwrap();
+    let mut pids = Vec::new();
+    for name in ["/x1", "/x2", "/x3"] {
+        let mut client = Client::open(host.address, 4).await;
+        client.send(&format!("40{name},")).await;
+        pids.push((name, field(&client.text().await, "pid")));
+        client.abort();
+        eventually("the loss to be noticed", || host.io.connection_count() == 0).await;
+    }
+    for (name, pid) in pids {
+        let mut client = Client::open(host.address, 4).await;
+        client.send(&format!(r#"40{name},{{"pid":"{pid}"}}"#)).await;
+        assert_eq!(field(&client.text().await, "pid") == pid, name != "/x3", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn old_clients_get_offsets_but_no_secret() {
     let host = host().await;
     let mut client = Client::open(host.address, 3).await;
@@ -352,4 +543,55 @@ async fn emits_from_many_threads_reach_a_client_that_comes_and_goes() {
         let numbers: Vec<usize> = seen.iter().filter(|(from, _)| *from == thread).map(|(_, number)| *number).collect();
         assert_eq!(numbers, (0..EVENTS).collect::<Vec<_>>());
     }
+}
+
+/// Whoever knows the secret takes the session over, and there is never more than one socket of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_come_for_one_session_at_once_one_has_it() {
+    const CLIENTS: usize = 6;
+    const ROUNDS: usize = 15;
+    let host = Host::stealing(builder(Recovery::default().middlewares(RecoveryMiddlewares::Run))).await;
+    host.io.middleware(async |Data(auth): Data<serde_json::Value>| {
+        if auth["slow"] == true {
+            tokio::task::yield_now().await;
+        }
+    });
+    let guest = Guest::join(&host, "").await;
+    let (id, pid) = (guest.id.clone(), guest.pid.clone());
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        let (address, pid) = (host.address, pid.clone());
+        clients.spawn(async move {
+            for round in 0..ROUNDS {
+                let mut client = Client::open(address, 4).await;
+                client.send(&format!(r#"40{{"pid":"{pid}","slow":{}}}"#, (number + round) % 2 == 0)).await;
+                if round % 3 == 0 {
+                    client.abort();
+                } else {
+                    // It is let in, as the one or another, or replaced at once.
+                    let _ = client.next().await;
+                }
+            }
+        });
+    }
+    let mut sent = 0;
+    let all = async {
+        while !clients.is_empty() {
+            host.io.to(&*id).emit("e", sent).unwrap();
+            sent += 1;
+            assert!(host.io.sockets().iter().filter(|socket| socket.id().as_str() == id).count() <= 1);
+            tokio::time::sleep(Duration::from_micros(500)).await;
+            if let Some(ended) = clients.try_join_next() {
+                ended.unwrap();
+            }
+        }
+    };
+    within("all clients", all).await;
+    drop(guest);
+    eventually("all to be gone", || host.io.connection_count() == 0 && host.io.socket_count() == 0).await;
+    assert!(host.io.rooms().is_empty());
+    host.io.emit("last", ()).unwrap();
+    let (missed, ..) = Guest::back(&host, &pid, None).await;
+    // Whoever came in between, and was lost before it was let in, has the session still; a client that begins anew has not.
+    assert!(missed.is_empty() || missed.last().is_some_and(|event| event == r#"42["last""#), "{missed:?}");
 }

@@ -27,7 +27,7 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Everything that is built with coverage, and the new inputs that runs have found.
+/// Everything that is built with coverage, and the inputs that runs have found.
 const TARGET_DIR: &str = "fuzz/target";
 /// Inputs that did harm.
 const FOUND: &str = "artifacts/fuzz";
@@ -108,18 +108,21 @@ impl Built {
         let mut command = self.command(name)?;
         command.args(arguments);
         if arguments.iter().all(|argument| argument.starts_with('-')) {
-            command.args(corpora(name)?);
+            command.arg(folder("corpus", name)?).arg(known(name));
         }
         program::run(&mut command)
     }
 
-    /// Runs a target for some time, its many lines going to a file, and says how often it ran.
+    /// Runs a target for some time, its many lines going to a file, and says how often it ran. Only known inputs are its
+    /// beginning, not what former runs here have found.
     fn run_for(&self, name: &str, seconds: usize) -> Result<String, Failure> {
         let log = Path::new(TARGET_DIR).join(format!("{name}.log"));
         let cannot = |error: std::io::Error| Failure::new(format!("cannot run {name} with {}: {error}", log.display()));
         let out = fs::File::create(&log).map_err(cannot)?;
         let mut command = self.command(name)?;
-        command.arg(format!("-max_total_time={seconds}")).args(corpora(name)?);
+        let found = folder("found", name)?;
+        fs::remove_dir_all(&found).and_then(|()| fs::create_dir(&found)).map_err(cannot)?;
+        command.arg(format!("-max_total_time={seconds}")).arg(found).arg(known(name));
         command.stdin(Stdio::null()).stdout(out.try_clone().map_err(cannot)?).stderr(out);
         let status = command.status().map_err(cannot)?;
         let said = fs::read(&log).map_err(cannot)?;
@@ -143,11 +146,16 @@ impl Built {
     }
 }
 
-/// Where inputs are read from: new ones go to the first folder, the second is only read.
-fn corpora(name: &str) -> Result<[PathBuf; 2], Failure> {
-    let found = Path::new(TARGET_DIR).join("corpus").join(name);
-    fs::create_dir_all(&found).map_err(|error| Failure::new(format!("cannot make {}: {error}", found.display())))?;
-    Ok([found, Path::new("fuzz/corpus").join(name)])
+/// A target's own folder for new inputs: libFuzzer writes to the first of its folders, and only reads all others.
+fn folder(kind: &str, name: &str) -> Result<PathBuf, Failure> {
+    let folder = Path::new(TARGET_DIR).join(kind).join(name);
+    fs::create_dir_all(&folder).map_err(|error| Failure::new(format!("cannot make {}: {error}", folder.display())))?;
+    Ok(folder)
+}
+
+/// The inputs that are part of the project.
+fn known(name: &str) -> PathBuf {
+    Path::new("fuzz/corpus").join(name)
 }
 
 /// What a target said of its end, and the input that was its end.

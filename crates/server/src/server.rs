@@ -215,6 +215,8 @@ impl Server {
 
     /// Closes the server: no new connections, every client disconnected, with what waits for it sent before.
     ///
+    /// A server that is dropped while connections are open keeps them, and what belongs to them: close it first.
+    ///
     /// Clients see a lost connection and come back by themselves. Sockets get
     /// [`ServerShuttingDown`](crate::DisconnectReason::ServerShuttingDown). Handlers that still wait for something may
     /// go on for the grace of [`Drain::default`] and are dropped then. Afterwards the port can be used again.

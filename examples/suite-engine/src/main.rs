@@ -1,59 +1,51 @@
-//! The server that the official Engine.IO protocol suites expect: it sends back every message.
+//! The Engine.IO servers that official test suites expect: those of the protocol, and the JavaScript client's own.
+
+mod client; // What the client's own suite expects.
+mod posts; // What came with the latest POST of each session.
+mod protocol; // What the suites of the protocol expect.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use sockeye_engine::{
-    Acceptor, Body, Closed, Connection, Drain, Engine, EngineConfig, Guarantee, Listener, Message, Receiver,
-};
+use sockeye_engine::{Body, Drain, Engine, Listener};
+
+use crate::posts::Posts;
 
 #[derive(Parser)]
 struct Args {
+    /// Whose suite it is: the protocol's, for both revisions, or that of engine.io-client.
+    #[arg(long, value_enum, default_value_t = Suite::Protocol)]
+    suite: Suite,
     /// Port on 127.0.0.1; 0 takes any free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
 }
 
-struct Echo(Connection);
-
-impl Receiver for Echo {
-    fn receive(&mut self, message: Message<'_>) {
-        match message {
-            Message::Text(text) => self.0.send_text(text.as_bytes(), &[], Guarantee::Reliable),
-            Message::Binary(bytes) => self.0.send_binary(&bytes, Guarantee::Reliable),
-        }
-    }
-
-    fn closed(&mut self, _: Closed) {}
-}
-
-struct Echoes;
-
-impl Acceptor for Echoes {
-    fn accept(&self, connection: Connection) -> Box<dyn Receiver> {
-        Box::new(Echo(connection))
-    }
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    Protocol,
+    Client,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
-    let config = EngineConfig::default()
-        .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200))
-        .max_payload(1_000_000);
-    let engine = Engine::new(config, Arc::new(Echoes))?;
-    let listener = Listener::bind(("127.0.0.1", Args::parse().port)).await?;
+    let args = Args::parse();
+    let posts = Arc::new(Posts::default());
+    let engine = match args.suite {
+        Suite::Protocol => protocol::engine(),
+        Suite::Client => client::engine(&posts),
+    }?;
+    let listener = Listener::bind(("127.0.0.1", args.port)).await?;
     announce(&format!("listening on http://{}", listener.local_addr()?));
 
     let answering = engine.clone();
     let answer = move |request| {
-        let engine = answering.clone();
-        async move { answer(&engine, request).await }
+        let (engine, posts) = (answering.clone(), posts.clone());
+        async move { answer(&engine, &posts, request).await }
     };
     tokio::select! {
         ended = engine.listen(listener, NonZeroUsize::MIN, answer) => ended?,
@@ -62,8 +54,9 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn answer(engine: &Engine, request: Request<Incoming>) -> Response<Body> {
+async fn answer(engine: &Engine, posts: &Posts, request: Request<Incoming>) -> Response<Body> {
     if engine.owns(request.uri().path()) {
+        posts.note(&request);
         return engine.handle(request).await;
     }
     let mut response = Response::new(Body::from("not found\n"));

@@ -1,45 +1,43 @@
-//! The server that the official Socket.IO protocol suite expects.
+//! The Socket.IO servers that official test suites expect: that of the protocol, and the JavaScript client's own.
 
-use std::time::Duration;
+mod client; // What the client's own suite expects.
+mod client_binary; // Its events that carry bytes.
+mod protocol; // What the suite of the protocol expects.
 
-use clap::Parser;
-use sockeye::{Arguments, Handshake, Listener, Namespace, Server, Socket};
+use clap::{Parser, ValueEnum};
+use sockeye::Listener;
 
 #[derive(Parser)]
 struct Args {
-    /// Port on 127.0.0.1; 0 takes any free one.
-    #[arg(long, default_value_t = 3000)]
-    port: u16,
+    /// Whose suite it is: the protocol's, or that of socket.io-client.
+    #[arg(long, value_enum, default_value_t = Suite::Protocol)]
+    suite: Suite,
+    /// Port on 127.0.0.1; 0 takes any free one. Default: the one that the suite calls, 3000 or 3210.
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    Protocol,
+    Client,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
-    let io = Server::builder()
-        .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200))
-        .connect_timeout(Duration::from_secs(1))
-        .build()?;
-    serve(&io);
-    serve(&io.of("/custom"));
-
-    let listener = Listener::bind(("127.0.0.1", Args::parse().port)).await?;
+    let args = Args::parse();
+    let (io, usual_port) = match args.suite {
+        Suite::Protocol => (protocol::server()?, 3000),
+        Suite::Client => (client::server()?, 3210),
+    };
+    let listener = Listener::bind(("127.0.0.1", args.port.unwrap_or(usual_port))).await?;
     announce(&format!("listening on http://{}", listener.local_addr()?));
     tokio::select! {
         ended = io.serve(listener) => ended?,
         _ = tokio::signal::ctrl_c() => io.close().await,
     }
     Ok(())
-}
-
-fn serve(namespace: &Namespace) {
-    namespace.on_connect(async |socket: Socket, handshake: Handshake| {
-        let auth: serde_json::Value = handshake.auth()?;
-        socket.emit("auth", auth)?;
-        Ok::<_, sockeye::BoxError>(())
-    });
-    namespace.on("message", async |socket: Socket, arguments: Arguments| socket.emit("message-back", &arguments));
-    namespace.on("message-with-ack", async |arguments: Arguments| arguments);
 }
 
 #[allow(clippy::print_stdout, reason = "whoever starts this program waits for this line")]

@@ -90,8 +90,10 @@ impl<P> Log<P> {
 
     /// Reads an offset as a client tells it.
     pub fn read(&self, text: &str) -> Told {
-        let Some((epoch, number)) = text.split_once('.') else { return Told::Nonsense };
-        // Of other texts as few as possible are to be taken for an offset of another life.
+        // A word that no sentence begins with, so that other texts are taken for what they are.
+        let Some((epoch, number)) = text.strip_prefix('~').and_then(|text| text.split_once('.')) else {
+            return Told::Nonsense;
+        };
         let plain = epoch.len() == self.epoch.len() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let Some(offset) = u64::from_str_radix(number, 16).ok().filter(|_| plain).map(Offset) else {
             return Told::Nonsense;
@@ -172,7 +174,7 @@ struct OffsetText<'a> {
 
 impl fmt::Display for OffsetText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}", self.epoch, self.offset.0)
+        write!(f, "~{}.{:x}", self.epoch, self.offset.0)
     }
 }
 
@@ -239,15 +241,25 @@ mod tests {
     #[test]
     fn offsets_are_told_and_read() {
         let (mut log, now) = (log(), some_time());
-        assert_eq!(log.next_text(), "ab12.1");
+        assert_eq!(log.next_text(), "~ab12.1");
         let offset = log.append(Selection::all(), "a", 1, now);
-        assert_eq!(log.read("ab12.1"), Told::Offset(offset));
-        assert_eq!(log.read("ab12.0"), Told::Offset(Offset::default()));
-        assert_eq!(log.read("ab12.2"), Told::Nonsense);
-        assert_eq!(log.read("zz99.7"), Told::Nothing);
-        for nonsense in
-            ["", "hello", "hello.", ".1", "ab12.x", "ab12.1.1", "a b1.1", "hello.1", "me.1", "ab12.11111111111111111"]
-        {
+        assert_eq!(log.read("~ab12.1"), Told::Offset(offset));
+        assert_eq!(log.read("~ab12.0"), Told::Offset(Offset::default()));
+        assert_eq!(log.read("~ab12.2"), Told::Nonsense);
+        assert_eq!(log.read("~zz99.7"), Told::Nothing);
+        for nonsense in [
+            "",
+            "hello",
+            "hello.",
+            "~.1",
+            "~ab12.x",
+            "~ab12.1.1",
+            "a b1.1",
+            "hello.1",
+            "me.1",
+            "ab12.1",
+            "~ab12.11111111111111111",
+        ] {
             assert_eq!(log.read(nonsense), Told::Nonsense, "{nonsense}");
         }
     }

@@ -35,6 +35,8 @@ pub enum CloseCause {
     ContentType,
     /// The peer did not take what was sent to it: `outbox_mark`, `outbox_limit`, `outbox_patience`.
     SlowConsumer,
+    /// Nothing was read from the peer for too long, because what it had sent was not handled: `pause_timeout`.
+    Stalled,
     /// The time set by `Connection::expire_at` has come.
     Expired,
     /// A receiver panicked.

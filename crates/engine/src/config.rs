@@ -217,6 +217,13 @@ impl EngineConfig {
         self
     }
 
+    /// How long nothing may be read from a client, because what it has sent is not handled; then it is closed. Default: 60 s.
+    #[must_use]
+    pub fn pause_timeout(mut self, timeout: Duration) -> Self {
+        self.timing.pause_timeout = timeout;
+        self
+    }
+
     /// The most bytes that one message or one request body may have, on every transport. Default: 1,000,000.
     #[must_use]
     pub fn max_payload(mut self, bytes: usize) -> Self {
@@ -372,6 +379,7 @@ impl EngineConfig {
             ("ping_interval", self.timing.ping_interval),
             ("ping_timeout", self.timing.ping_timeout),
             ("upgrade_timeout", self.timing.upgrade_timeout),
+            ("pause_timeout", self.timing.pause_timeout),
             ("head_timeout", self.head_timeout),
             ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
@@ -474,10 +482,11 @@ mod tests {
         type Set = fn(EngineConfig, Duration) -> EngineConfig;
         let tiny = Duration::from_micros(999);
         let most = Duration::from_secs(24 * 24 * 3600);
-        let setters: [(&str, Set); 7] = [
+        let setters: [(&str, Set); 8] = [
             ("ping_interval", EngineConfig::ping_interval),
             ("ping_timeout", EngineConfig::ping_timeout),
             ("upgrade_timeout", EngineConfig::upgrade_timeout),
+            ("pause_timeout", EngineConfig::pause_timeout),
             ("head_timeout", EngineConfig::head_timeout),
             ("tls_handshake_timeout", EngineConfig::tls_handshake_timeout),
             ("outbox_patience", EngineConfig::outbox_patience),

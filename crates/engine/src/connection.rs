@@ -99,6 +99,11 @@ impl Connection {
         self.0.link.lock().outbox.len()
     }
 
+    /// Whether a volatile message would leave at once; else it would be dropped.
+    pub fn is_writable(&self) -> bool {
+        self.0.link.lock().takes(Guarantee::Volatile)
+    }
+
     /// How many more bytes may wait before the connection is closed as a slow consumer.
     pub fn free_bytes(&self) -> usize {
         self.config().outbox.hard.saturating_sub(self.waiting_bytes())
@@ -245,11 +250,12 @@ impl Connection {
 
     /// Stops reading from the client until [`resume`](Self::resume) has been called as often as this.
     ///
-    /// The client's silence is not held against it meanwhile.
+    /// The client's silence is not held against it meanwhile; [`EngineConfig::pause_timeout`] bounds how long this may last.
     pub fn pause(&self) {
         let mut link = self.0.link.lock();
         link.pauses += 1;
         link.session.suspend_heartbeat(now(), &self.config().timing);
+        self.follow(link, Next::Nothing);
     }
 
     /// Takes one [`pause`](Self::pause) back; with the last of them reading goes on.
@@ -369,11 +375,18 @@ impl Connection {
                     link.outbox.push_control(&frame(Opcode::Text, b"2"));
                     link.after_push(&self.config().outbox)
                 }
+                // A poll would be answered with nothing; its end shows by itself.
+                Some(Due::Sign) if link.session.transport() == Transport::Polling => Next::Nothing,
+                Some(Due::Sign) => {
+                    link.outbox.push_control(&frame(Opcode::Ping, &[]));
+                    link.after_push(&self.config().outbox)
+                }
                 Some(Due::ReleasePoll) => link.poll.release().map_or(Next::Nothing, Next::Wake),
                 Some(Due::UpgradeTimeout) => link.prober.take().map_or(Next::Nothing, Next::Wake),
                 Some(Due::PingTimeout) => {
                     Next::Close(Closed { reason: CloseReason::PingTimeout, cause: CloseCause::Silence })
                 }
+                Some(Due::PauseTimeout) => Next::Close(Closed::forced(CloseCause::Stalled)),
                 Some(Due::Expired) => Next::Close(Closed::forced(CloseCause::Expired)),
             };
             self.follow(link, next);

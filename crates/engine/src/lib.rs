@@ -84,7 +84,7 @@ mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.
 mod worker; // Writes and deadlines of one event loop.
 
-pub use body::Body;
+pub use body::{Body, RequestBody};
 pub use close::{CloseCause, Closed};
 pub use compression::HttpCompression;
 pub use config::{Clients, ConfigError, EngineConfig, TrailingSlash, Upgrades};

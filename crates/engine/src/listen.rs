@@ -21,6 +21,7 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::body::RequestBody;
 use crate::engine::Engine;
 use crate::handshake::PeerAddress;
 use crate::patience::Patient;
@@ -66,7 +67,7 @@ impl Engine {
     /// What the system says, if a thread or an event loop can't be started.
     pub async fn listen<A, F, B>(&self, listener: Listener, threads: NonZeroUsize, answer: A) -> io::Result<()>
     where
-        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        A: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
@@ -82,7 +83,7 @@ impl Engine {
     ) -> io::Result<()>
     where
         E: Entrance,
-        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        A: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
@@ -153,7 +154,7 @@ struct EventLoop<E, A> {
 impl<E, A, F, B> EventLoop<E, A>
 where
     E: Entrance,
-    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    A: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
@@ -205,7 +206,7 @@ where
             asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddress(peer));
             E::mark(request.extensions_mut());
-            let response = answer(request);
+            let response = answer(request.map(RequestBody::new));
             async move { Ok::<_, std::convert::Infallible>(response.await) }
         });
         let connection = http1::Builder::new()

@@ -82,11 +82,14 @@ where
             return empty(status);
         }
     };
-    let taken = take(&posting.connection, kind, &body);
-    posting.done = true;
-    match taken {
-        Ok(()) => Resumed(&posting.connection).await,
+    match take(&posting.connection, kind, &body) {
+        Ok(()) => {
+            // A client that gives up waiting for this has gone.
+            Resumed(&posting.connection).await;
+            posting.done = true;
+        }
         Err(closed) => {
+            posting.done = true;
             posting.connection.close(closed);
             if closed != Closed::by_peer() {
                 return empty(StatusCode::BAD_REQUEST);

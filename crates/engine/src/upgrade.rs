@@ -37,7 +37,12 @@ impl Socket {
 /// The answer to a request that is no WebSocket handshake.
 pub(crate) fn answer(headers: &HeaderMap) -> Result<Response<Body>, Response<Body>> {
     match handshake::answer(headers) {
-        Ok(answer) => Ok(answer.map(|()| Body::default())),
+        Ok(mut answer) => {
+            if let Some(named) = handshake::first_subprotocol(headers) {
+                answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, named);
+            }
+            Ok(answer.map(|()| Body::default()))
+        }
         Err(error) => {
             let mut response = refused(&error.to_string());
             *response.status_mut() = error.status();

@@ -95,6 +95,9 @@ impl ServerBuilder {
         ping_timeout: Duration
         /// How long an upgrade to WebSocket may take before it is given up; polling goes on then. Default: 10 s.
         upgrade_timeout: Duration
+        /// How long nothing may be read from a client whose events are not handled, see
+        /// [`max_waiting_events`](Self::max_waiting_events); then it is disconnected. Default: 60 s.
+        pause_timeout: Duration
         /// Whether polling clients are told that they can upgrade. Default: yes.
         allow_upgrades: Upgrades
         /// Which clients are served. Default: all since 1.0; Node's server refuses those before 3.0 unless told otherwise.

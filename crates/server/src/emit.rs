@@ -319,6 +319,10 @@ impl Emit {
         check_name(event)?;
         let socket = &self.socket;
         let namespace = socket.namespace_ref();
+        if self.options.guarantee == Guarantee::Volatile && !socket.connection().is_writable() {
+            // It would be dropped: there is no need to write it first.
+            return Ok(());
+        }
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);
         let kept = id.is_none() && self.options.guarantee == Guarantee::Reliable;
         if let Some(keeper) = namespace.keeper().filter(|_| kept) {

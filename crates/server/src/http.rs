@@ -73,17 +73,20 @@ impl<S> Service<S> {
     }
 }
 
-impl Service<NotFound> {
-    /// Answers one request.
-    pub(crate) fn answer<B>(
-        &self,
-        request: Request<B>,
-    ) -> impl Future<Output = Response<Body<EngineBody>>> + Send + use<B>
+impl<S> Service<S> {
+    /// Answers one request, once the service behind is ready for it.
+    pub(crate) async fn answer<B, R>(mut self, request: Request<B>) -> Response<Body<R>>
     where
-        B: http_body::Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+        Self: tower_service::Service<Request<B>, Response = Response<Body<R>>, Error = Infallible>,
     {
-        let answered = tower_service::Service::call(&mut self.clone(), request);
-        async move { answered.await.unwrap_or_else(|never| match never {}) }
+        use tower_service::Service as _;
+
+        let ready = std::future::poll_fn(|cx| self.poll_ready(cx)).await;
+        let answered = match ready {
+            Ok(()) => self.call(request).await,
+            Err(never) => match never {},
+        };
+        answered.unwrap_or_else(|never| match never {})
     }
 }
 

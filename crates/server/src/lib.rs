@@ -120,7 +120,7 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
     Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
-    Listener, PeerAddress, PerMessageDeflate, Protocol, SameSite, Secure, SessionId, TrailingSlash, Transport,
-    Upgrades,
+    Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId, TrailingSlash,
+    Transport, Upgrades,
 };
 pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

@@ -332,9 +332,8 @@ impl Keeper {
         write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
         options: SendOptions,
     ) -> Result<Vec<Socket>, EncodeError> {
-        self.sweep(namespace);
         let held = Cell::new(None);
-        namespace.wire().write(
+        let sent = namespace.wire().write(
             namespace.name(),
             |draft| {
                 write(draft)?;
@@ -357,7 +356,9 @@ impl Keeper {
                 }
                 targets
             },
-        )
+        );
+        self.sweep(namespace);
+        sent
     }
 
     /// Has what is too old forgotten in time, though nothing else may happen here any more.
@@ -411,10 +412,12 @@ impl Restored {
 impl Progress {
     /// The newest event that a client has had, going by its word; `None` if that makes no sense.
     fn had(self, word: Option<&str>, log: &Log<Kept>) -> Option<Offset> {
-        match word.map_or(Told::Nothing, |offset| log.read(offset)) {
+        let Some(word) = word else { return Some(self.joined) };
+        match log.read(word) {
             // From before it joined: JavaScript clients keep the offset of a former session.
             Told::Offset(offset) => Some(offset.max(self.joined)),
-            Told::Nothing => Some(self.joined),
+            // What it had here would have taken the place of an offset from elsewhere.
+            Told::Nothing => (self.sent == self.joined).then_some(self.joined),
             Told::Nonsense => None,
         }
     }

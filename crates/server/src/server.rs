@@ -1,5 +1,6 @@
 //! The server: its namespaces, its settings, its beginning and its end.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
@@ -8,7 +9,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use sockeye_engine::{Acceptor, ConfigError, Connection, Drain, Engine, EngineConfig, Listener, Receiver};
+use bytes::Bytes;
+use http::{Request, Response};
+use sockeye_engine::{Acceptor, ConfigError, Connection, Drain, Engine, EngineConfig, Listener, Receiver, RequestBody};
 use sockeye_protocol::Limits;
 use tokio::net::ToSocketAddrs;
 
@@ -16,7 +19,7 @@ use crate::builder::ServerBuilder;
 use crate::client::Reader;
 use crate::dispatch::Failure;
 use crate::extensions::Extensions;
-use crate::handler::ExtractError;
+use crate::handler::{BoxError, ExtractError};
 use crate::http::{Layer, NotFound, Service};
 use crate::namespace::Namespace;
 use crate::namespaces::{EmptyNamespaces, Namespaces};
@@ -208,8 +211,38 @@ impl Server {
     /// # Errors
     /// What the system says, if no thread can be started.
     pub async fn serve(&self, listener: Listener) -> io::Result<()> {
-        let service = self.service();
-        let answer = move |request| service.answer(request);
+        self.serve_with(listener, NotFound).await
+    }
+
+    /// As [`serve`](Self::serve), with `routes` for all requests that are not Socket.IO's: an axum router, or any other
+    /// service.
+    ///
+    /// Unlike under a server of axum's own, each connection stays on one event loop, what is emitted leaves once a turn,
+    /// and clients that finish no request or take no answer are cut off (`head_timeout`, `outbox_patience`).
+    /// A [`PeerAddress`](crate::PeerAddress) stands in the extensions of every request.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let io = sockeye::Server::builder().build()?;
+    /// let routes = axum::Router::new().route("/healthz", axum::routing::get("ok"));
+    /// io.serve_with(sockeye::Listener::bind("0.0.0.0:3000").await?, routes).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What the system says, if no thread can be started.
+    pub async fn serve_with<S, B>(&self, listener: Listener, routes: S) -> io::Result<()>
+    where
+        S: tower_service::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let service = Service::new(self.clone(), routes);
+        let answer = move |request| service.clone().answer(request);
         self.inner.engine().listen(listener, self.inner.settings.threads, answer).await
     }
 

@@ -46,7 +46,7 @@ impl Server {
     /// What the system says, if no thread can be started.
     pub async fn serve_tls(&self, listener: Listener, config: impl Into<Arc<ServerConfig>>) -> io::Result<()> {
         let service = self.service();
-        let answer = move |request| service.answer(request);
+        let answer = move |request| service.clone().answer(request);
         let inner = self.inner();
         inner.engine().listen_tls(listener, inner.settings.threads, config, answer).await
     }

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use http::HeaderMap;
-//! use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+//! use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 //! use sockeye_websocket::handshake;
 //!
 //! let mut request = HeaderMap::new();
@@ -20,7 +20,10 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
-use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha1::{Digest, Sha1};
 
@@ -67,6 +70,15 @@ pub fn answer(request: &HeaderMap) -> Result<Response<()>, RequestError> {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     Ok(answer)
+}
+
+/// The first subprotocol that a request names, to be answered as Node's server does: what is said over it is Engine.IO in
+/// any case, and browsers give up when none of those that they named is taken.
+pub fn first_subprotocol(request: &HeaderMap) -> Option<HeaderValue> {
+    let named = request.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',').next()?.trim();
+    let is_token = !named.is_empty()
+        && named.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte));
+    is_token.then(|| HeaderValue::from_str(named).ok()).flatten()
 }
 
 /// Why a request does not become a WebSocket. Always the client's doing.
@@ -275,5 +287,19 @@ mod tests {
     #[test]
     fn a_key_is_16_bytes_in_base64() {
         assert_eq!(key(*b"the sample nonce"), KEY);
+    }
+
+    #[test]
+    fn the_first_subprotocol_is_named_if_it_is_one() {
+        let named = |value: &'static str| {
+            let request = HeaderMap::from_iter([(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(value))]);
+            first_subprotocol(&request).map(|named| named.to_str().unwrap().to_owned())
+        };
+        assert_eq!(named("my-proto"), Some("my-proto".to_owned()));
+        assert_eq!(named("chat.v2 , other"), Some("chat.v2".to_owned()));
+        for wrong in ["", ",a", "two words", "a/b", "\"a\""] {
+            assert_eq!(named(wrong), None, "{wrong}");
+        }
+        assert_eq!(first_subprotocol(&HeaderMap::new()), None);
     }
 }

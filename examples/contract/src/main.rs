@@ -12,13 +12,11 @@ mod this_socket; // Events about the socket itself.
 mod uncalled; // Events that reach no handler.
 mod values; // Events that carry values, and their acknowledgements.
 
-use std::net::SocketAddr;
-
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
 use clap::Parser;
-use tokio::net::TcpListener;
+use sockeye::Listener;
 
 use crate::options::Options;
 
@@ -31,16 +29,15 @@ async fn main() -> anyhow::Result<()> {
 
     let address = ("127.0.0.1", options.port);
     let listener =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --port {}", options.port))?;
+        Listener::bind(address).await.with_context(|| format!("cannot listen on --port {}", options.port))?;
     // Before the address is told: who reads it may stop the server at once.
     let stopped = stopping::signal()?;
     announce(&format!("listening on http://{}", listener.local_addr()?));
-    let app = Router::new().route("/healthz", get("ok")).layer(io.layer());
+    let routes = Router::new().route("/healthz", get("ok"));
     tokio::select! {
-        served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()) => served?,
-        () = stopped => {}
+        served = io.serve_with(listener, routes) => served?,
+        () = stopped => stopping::close(&io).await,
     }
-    stopping::close(&io).await;
     Ok(())
 }
 

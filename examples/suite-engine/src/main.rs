@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use sockeye_engine::{Body, Drain, Engine, Listener};
+use sockeye_engine::{Body, Drain, Engine, Listener, RequestBody};
 
 use crate::posts::Posts;
 
@@ -54,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn answer(engine: &Engine, posts: &Posts, request: Request<Incoming>) -> Response<Body> {
+async fn answer(engine: &Engine, posts: &Posts, request: Request<RequestBody>) -> Response<Body> {
     if engine.owns(request.uri().path()) {
         posts.note(&request);
         return engine.handle(request).await;

@@ -228,6 +228,43 @@ fn a_paused_connection_slows_its_client_down() {
 }
 
 #[test]
+fn a_client_that_goes_while_nothing_is_read_is_noticed() {
+    let config = EngineConfig::default().ping_interval(ms(100)).ping_timeout(ms(100));
+    for query in ["EIO=3", "EIO=4"] {
+        Server::each_alone(&config, |server| {
+            let socket = WebSocket::open_with(server, query);
+            let sid = socket.sid();
+            let connection = server.opened();
+            connection.pause();
+            settle();
+            drop(socket);
+            assert_eq!(server.closed(sid).reason, CloseReason::TransportError, "{query}");
+        });
+    }
+    Server::each_alone(&EngineConfig::default(), |server| {
+        let polling = Polling::open(server);
+        server.opened().pause();
+        let post = Request::post(&polling.target, "4hello").send(server.address);
+        assert_eq!(server.received(polling.sid), b"hello");
+        drop(post);
+        assert_eq!(server.closed(polling.sid).cause, CloseCause::Lost);
+    });
+}
+
+#[test]
+fn a_pause_that_never_ends_ends_the_connection() {
+    let config = EngineConfig::default().pause_timeout(ms(100));
+    Server::each(&config, |server| {
+        let socket = WebSocket::open(server);
+        server.opened().pause();
+        assert_eq!(server.closed(socket.sid()), Closed::forced(CloseCause::Stalled));
+        let polling = Polling::open(server);
+        server.opened().pause();
+        assert_eq!(server.closed(polling.sid), Closed::forced(CloseCause::Stalled));
+    });
+}
+
+#[test]
 fn a_paused_polling_connection_gets_its_answer_when_it_goes_on() {
     Server::each(&EngineConfig::default(), |server| {
         let polling = Polling::open(server);

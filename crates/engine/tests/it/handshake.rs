@@ -137,3 +137,22 @@ fn what_is_sent_while_accepting_follows_the_open_packet() {
         server.end();
     }
 }
+
+#[test]
+fn a_client_that_names_subprotocols_gets_the_first() {
+    Server::each(&EngineConfig::default(), |server| {
+        let request = "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: my-proto, other\r\n\r\n";
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        assert!(head.starts_with("http/1.1 101 ") && head.contains("sec-websocket-protocol: my-proto\r\n"), "{head}");
+    });
+}

@@ -16,15 +16,18 @@ pub struct Timing {
     pub ping_timeout: Duration,
     /// How long an upgrade may take from its request to its `upgrade` packet.
     pub upgrade_timeout: Duration,
+    /// How long nothing may be read from the client, because it has sent more than is handled.
+    pub pause_timeout: Duration,
 }
 
 impl Default for Timing {
-    /// 25 s, 20 s and 10 s, as Node's server.
+    /// 25 s, 20 s and 10 s, as Node's server; 60 s for a pause, which Node does not know.
     fn default() -> Self {
         Self {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
+            pause_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -67,8 +70,9 @@ enum Heartbeat {
     PongUntil(Instant),
     /// Protocol 3: the client's ping must come until then.
     ClientPingUntil(Instant),
-    /// We stopped reading, so silence says nothing about the client. A protocol 4 client still wants our pings.
-    Suspended { ping_at: Option<Instant> },
+    /// We stopped reading, so silence says nothing about the client. We still write now and then: a protocol 4 client wants
+    /// our pings, and that a connection is lost shows only when something is written to it.
+    Suspended { sign_at: Instant, until: Instant },
 }
 
 /// What a received packet asks for.
@@ -115,12 +119,16 @@ pub enum UpgradeRefused {
 pub enum Due {
     /// Send a `ping`.
     Ping,
+    /// Write something that means nothing, to see whether the connection is still there.
+    Sign,
     /// Release a pending poll with a `noop`, so that the client can pause polling.
     ReleasePoll,
     /// Close the transport that is probing; the session goes on where it was.
     UpgradeTimeout,
     /// The client was silent for too long: close with [`CloseReason::PingTimeout`].
     PingTimeout,
+    /// Nothing was read from the client for too long: what it sent is not handled.
+    PauseTimeout,
     /// The time set by [`Session::expire_at`] has come.
     Expired,
 }
@@ -128,14 +136,8 @@ pub enum Due {
 impl Session {
     /// A session that has just been opened on `transport`.
     pub fn new(protocol: Protocol, transport: Transport, now: Instant, timing: &Timing) -> Self {
-        let mut session = Self {
-            protocol,
-            transport,
-            upgrade: None,
-            heartbeat: Heartbeat::Suspended { ping_at: None },
-            expires: None,
-            closed: None,
-        };
+        let mut session =
+            Self { protocol, transport, upgrade: None, heartbeat: Heartbeat::PingAt(now), expires: None, closed: None };
         session.restart_heartbeat(now, timing);
         session
     }
@@ -250,8 +252,11 @@ impl Session {
 
     /// Stops expecting signs of life, for as long as nothing is read from the client.
     pub fn suspend_heartbeat(&mut self, now: Instant, timing: &Timing) {
-        let pings = self.protocol == Protocol::V4;
-        self.heartbeat = Heartbeat::Suspended { ping_at: pings.then(|| now + timing.ping_interval) };
+        let until = match self.heartbeat {
+            Heartbeat::Suspended { until, .. } => until,
+            _ => now + timing.pause_timeout,
+        };
+        self.heartbeat = Heartbeat::Suspended { sign_at: now + timing.ping_interval, until };
     }
 
     /// Starts a fresh heartbeat, after silence that was our own doing.
@@ -274,12 +279,12 @@ impl Session {
             return None;
         }
         let heartbeat = match self.heartbeat {
-            Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => Some(at),
-            Heartbeat::Suspended { ping_at } => ping_at,
+            Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => at,
+            Heartbeat::Suspended { sign_at, until } => sign_at.min(until),
         };
         let upgrade =
             self.upgrade.as_ref().map(|upgrade| upgrade.release_poll_at.unwrap_or(upgrade.until).min(upgrade.until));
-        [heartbeat, upgrade, self.expires].into_iter().flatten().min()
+        [Some(heartbeat), upgrade, self.expires].into_iter().flatten().min()
     }
 
     /// The next thing whose time has come; ask until there is none.
@@ -307,9 +312,13 @@ impl Session {
                 self.heartbeat = Heartbeat::PongUntil(at + timing.ping_timeout);
                 Some(Due::Ping)
             }
-            Heartbeat::Suspended { ping_at: Some(at) } if at <= now => {
+            Heartbeat::Suspended { until, .. } if until <= now => Some(Due::PauseTimeout),
+            Heartbeat::Suspended { sign_at, .. } if sign_at <= now => {
                 self.suspend_heartbeat(now, timing);
-                Some(Due::Ping)
+                Some(match self.protocol {
+                    Protocol::V4 => Due::Ping,
+                    Protocol::V3 => Due::Sign,
+                })
             }
             Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) if at <= now => Some(Due::PingTimeout),
             _ => None,
@@ -326,6 +335,7 @@ mod tests {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         upgrade_timeout: Duration::from_secs(1),
+        pause_timeout: Duration::from_secs(10),
     };
 
     fn ms(millis: u64) -> Duration {
@@ -421,7 +431,9 @@ mod tests {
     fn a_session_whose_reading_stopped_expects_no_sign_of_life() {
         let (mut session, start) = polling(Protocol::V3);
         session.suspend_heartbeat(start, &TIMING);
-        assert_eq!((session.deadline(), session.due(start + ms(9000), &TIMING)), (None, None));
+        // Only what is written to it can show that it is gone.
+        assert_eq!(all_due(&mut session, start + ms(300)), [Due::Sign]);
+        assert_eq!(all_due(&mut session, start + ms(9000)), [Due::Sign]);
         session.restart_heartbeat(start + ms(9000), &TIMING);
         assert_eq!(session.deadline(), Some(start + ms(9500)));
     }
@@ -437,11 +449,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_ends_at_its_bound_however_often_it_is_begun() {
+        let (mut session, start) = polling(Protocol::V3);
+        session.suspend_heartbeat(start, &TIMING);
+        session.suspend_heartbeat(start + ms(9000), &TIMING);
+        assert_eq!(all_due(&mut session, start + ms(9999)), [Due::Sign]);
+        assert_eq!(session.due(start + ms(10_000), &TIMING), Some(Due::PauseTimeout));
+    }
+
+    #[test]
     fn a_late_sign_of_life_does_not_end_the_suspension() {
         let (mut session, start) = polling(Protocol::V3);
         session.suspend_heartbeat(start, &TIMING);
         assert_eq!(session.receive(Packet::Ping("".into()), start, &TIMING), Reaction::Pong);
-        assert_eq!(all_due(&mut session, start + ms(9000)), []);
+        assert_eq!(all_due(&mut session, start + ms(9000)), [Due::Sign]);
     }
 
     #[test]

@@ -218,7 +218,7 @@ async fn an_offset_of_another_life_counts_as_none() {
     let guest = Guest::join(&host, "").await;
     let (_, pid) = guest.lose(&host).await;
     host.io.emit("e", 1).unwrap();
-    let (missed, _, same) = Guest::back(&host, &pid, Some("abcde.7f")).await;
+    let (missed, _, same) = Guest::back(&host, &pid, Some("~abcde.7f")).await;
     assert_eq!((missed.len(), same), (1, true));
 }
 
@@ -594,4 +594,18 @@ async fn of_many_who_come_for_one_session_at_once_one_has_it() {
     let (missed, ..) = Guest::back(&host, &pid, None).await;
     // Whoever came in between, and was lost before it was let in, has the session still; a client that begins anew has not.
     assert!(missed.is_empty() || missed.last().is_some_and(|event| event == r#"42["last""#), "{missed:?}");
+}
+
+#[tokio::test]
+async fn the_text_of_a_volatile_event_is_never_taken_for_an_offset() {
+    let host = host().await;
+    for text in ["64123.50", "hello.1", "~hello.1"] {
+        let mut guest = Guest::join(&host, "").await;
+        host.io.emit("e", 1).unwrap();
+        guest.event(r#"42["e",1]"#).await;
+        let (_, pid) = guest.lose(&host).await;
+        let (missed, guest, same) = Guest::back(&host, &pid, Some(text)).await;
+        assert!(missed.is_empty() && !same, "{text}");
+        guest.lose(&host).await;
+    }
 }

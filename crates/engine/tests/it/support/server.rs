@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -230,7 +229,10 @@ impl Drop for Server {
     }
 }
 
-async fn answer(engine: Engine, request: Request<Incoming>) -> Response<Body> {
+async fn answer<B>(engine: Engine, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     if engine.owns(request.uri().path()) {
         return engine.handle(request).await;
     }

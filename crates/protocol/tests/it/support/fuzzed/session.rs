@@ -7,6 +7,7 @@ use sockeye_protocol::engine::{
 };
 
 const TIMING: Timing = Timing {
+    pause_timeout: Duration::from_secs(5),
     ping_interval: Duration::from_millis(300),
     ping_timeout: Duration::from_millis(200),
     upgrade_timeout: Duration::from_millis(500),
@@ -73,7 +74,7 @@ fn catch_up(session: &mut Session, now: Instant) {
     while let Some(due) = session.due(now, &TIMING) {
         rounds += 1;
         assert!(rounds < 8, "never done: {session:?}");
-        if matches!(due, Due::PingTimeout | Due::Expired) {
+        if matches!(due, Due::PingTimeout | Due::PauseTimeout | Due::Expired) {
             session.close(CloseReason::PingTimeout);
         }
     }

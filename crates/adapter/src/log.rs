@@ -111,12 +111,22 @@ impl<P> Log<P> {
         self.bytes += size;
         self.entries.push_back(Entry { offset: self.newest, at: now, selection, packet, size });
         self.forget_old(now);
-        while self.bytes > self.max_bytes
-            && let Some(entry) = self.drop_oldest()
-        {
+        while self.bytes > self.max_bytes && self.lose_oldest() {}
+        self.newest
+    }
+
+    /// How many bytes are kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Drops the oldest event before its time, for want of room; `false` if there is none.
+    pub fn lose_oldest(&mut self) -> bool {
+        let lost = self.drop_oldest();
+        if let Some(entry) = &lost {
             self.lost = entry.offset;
         }
-        self.newest
+        lost.is_some()
     }
 
     /// Drops what nobody can come back for any more.

@@ -349,6 +349,7 @@ impl ServerBuilder {
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,
             max_waiting_bytes: self.max_waiting_bytes,
+            kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
             threads: self.threads,

@@ -77,7 +77,8 @@ impl Namespace {
         }
         let recovery = settings.recovery.as_ref();
         Self(Arc::new(NamespaceInner {
-            keeper: recovery.map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice)),
+            keeper: recovery
+                .map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice, settings.kept_bytes.clone())),
             name: name.into(),
             kind,
             server: Arc::downgrade(server),

@@ -1,7 +1,7 @@
 //! Clients that come back: what they missed, and what was theirs.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,7 @@ pub struct Recovery {
     pub(crate) middlewares: RecoveryMiddlewares,
     pub(crate) log_limit: usize,
     pub(crate) session_limit: usize,
+    pub(crate) total_limit: usize,
 }
 
 /// Whether a client that is recovered passes the [middlewares](crate::Namespace::middleware) again.
@@ -71,6 +72,7 @@ impl Default for Recovery {
             middlewares: RecoveryMiddlewares::Skipped,
             log_limit: 64 << 20,
             session_limit: 100_000,
+            total_limit: 256 << 20,
         }
     }
 }
@@ -97,6 +99,13 @@ impl Recovery {
         self
     }
 
+    /// The most bytes of events kept in all namespaces of a server together. Default: 256 MiB; beyond it a namespace makes
+    /// room at its own expense. Clients can make namespaces up where a [pattern](crate::Server::of_pattern) lets them.
+    pub fn total_limit(mut self, bytes: usize) -> Self {
+        self.total_limit = bytes;
+        self
+    }
+
     /// The most clients of each namespace that something is kept for. Default: 100,000; those that left first go.
     ///
     /// No more namespaces that were [made for a client](crate::Server::of_pattern) are kept for who is away, either; who
@@ -109,6 +118,7 @@ impl Recovery {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::check_time("recovery.max_disconnection", self.max_disconnection)?;
         ConfigError::check_count("recovery.log_limit", self.log_limit)?;
+        ConfigError::check_count("recovery.total_limit", self.total_limit)?;
         ConfigError::check_count("recovery.session_limit", self.session_limit)
     }
 }
@@ -120,6 +130,8 @@ impl Recovery {
 /// No code of users runs meanwhile.
 pub(crate) struct Keeper {
     settings: Recovery,
+    /// The bytes of all logs of the server.
+    total: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// A task sees to what becomes too old.
     sweeping: AtomicBool,
@@ -208,14 +220,14 @@ struct Word {
 
 impl Keeper {
     /// `notice` is how long a lost connection may go unnoticed.
-    pub(crate) fn new(settings: Recovery, notice: Duration) -> Arc<Self> {
+    pub(crate) fn new(settings: Recovery, notice: Duration, total: Arc<AtomicUsize>) -> Arc<Self> {
         let keep = settings.max_disconnection.saturating_add(notice);
         let random: [u8; 5] = rand::random();
         let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let log = Log::new(epoch, keep, settings.log_limit);
         let absent = Absentees::new(settings.max_disconnection, settings.session_limit);
         let state = State { log, present: HashMap::default(), absent, holds: false };
-        Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings })
+        Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings, total })
     }
 
     pub(crate) fn skips_middlewares(&self) -> bool {
@@ -348,7 +360,9 @@ impl Keeper {
                 let kept = Kept { size: packet.len(), frames: Arc::new(packet.frames()) };
                 let targets = targets(&selection);
                 let (frames, size) = (kept.frames.clone(), kept.size);
+                let before = state.log.bytes();
                 let offset = state.log.append(selection, kept, size, now());
+                self.count(&mut state.log, before);
                 for socket in &targets {
                     if socket.recoverable().is_none_or(|recoverable| recoverable.takes(offset)) {
                         socket.connection().send(&frames, options);
@@ -384,10 +398,24 @@ impl Keeper {
         });
     }
 
+    /// Counts what has changed in a log, and makes room in it if all logs together have become too large.
+    fn count(&self, log: &mut Log<Kept>, before: usize) {
+        let others = self.total.load(Ordering::Relaxed).saturating_sub(before);
+        while others + log.bytes() > self.settings.total_limit && log.lose_oldest() {}
+        let after = log.bytes();
+        if after >= before {
+            self.total.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.total.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+
     /// Forgets what is too old. Says whether nothing is left; the next one to leave something has it swept again.
     fn forget_old(&self, namespace: &Namespace) -> bool {
         let (mut state, now) = (self.state.lock(), now());
+        let before = state.log.bytes();
         state.log.forget_old(now);
+        self.count(&mut state.log, before);
         state.absent.forget_old(now);
         let empty = state.log.is_empty() && state.absent.is_empty();
         if empty {
@@ -399,6 +427,12 @@ impl Keeper {
             namespace.release_for_absent();
         }
         empty
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.state.get_mut().log.bytes(), Ordering::Relaxed);
     }
 }
 

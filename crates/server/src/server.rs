@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) max_pending_acks: usize,
     pub(crate) max_suspended: usize,
     pub(crate) max_waiting_bytes: usize,
+    /// The bytes that recovery keeps, in all namespaces.
+    pub(crate) kept_bytes: Arc<AtomicUsize>,
     /// With it, how long a lost connection may go unnoticed.
     pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,

@@ -609,3 +609,18 @@ async fn the_text_of_a_volatile_event_is_never_taken_for_an_offset() {
         guest.lose(&host).await;
     }
 }
+
+#[tokio::test]
+async fn what_all_namespaces_keep_together_is_bounded() {
+    let host = Host::plain(builder(Recovery::default().total_limit(5_000))).await;
+    let guest = Guest::join(&host, "").await;
+    host.io.of("/other").emit("e", "x".repeat(3_000)).unwrap();
+    let (_, pid) = guest.lose(&host).await;
+    host.io.emit("e", "y".repeat(3_000)).unwrap();
+    assert!(!Guest::back(&host, &pid, None).await.2, "there was no room left for it");
+    let guest = Guest::join(&host, "").await;
+    let (_, pid) = guest.lose(&host).await;
+    host.io.emit("e", "short").unwrap();
+    let (missed, _, same) = Guest::back(&host, &pid, None).await;
+    assert_eq!((missed.len(), same), (1, true));
+}

@@ -55,9 +55,9 @@ impl Socket {
         Some(change(&mut rooms, key))
     }
 
-    /// Binds the socket to a user, as one of its devices; [`Namespace::user`] reaches them all.
+    /// Binds the socket to a user, as one of its devices; [`Namespace::user`](crate::Namespace::user) reaches them all.
     ///
-    /// It belongs into a [middleware](Namespace::middleware), which knows who the client is. A socket has one user: the
+    /// It belongs into a [middleware](crate::Namespace::middleware), which knows who the client is. A socket has one user: the
     /// last one counts. Nothing happens once the socket has been disconnected.
     ///
     /// ```

@@ -93,11 +93,12 @@ describe("a client that comes back", { concurrency: 3 }, () => {
         const secrets = collect(away, "private");
         const { id } = away;
         await cut(away, other);
+        const back = once(away, "connect");
         for (const [event, ...args] of [
           ["to-room", "x", 1], ["to-room", "z", 2], ["all-except", "y", 3], ["in-room", ["y", "z"], 4],
           ["to-room-except", "x", "y", 5], ["private", id, 6],
         ]) await answers(other, event, ...args);
-        await once(away, "connect");
+        await back;
         assert.deepEqual(await ask(away, "rooms"), [away.id, "x", "y"].sort());
         assert.deepEqual(await ask(away, "get-data"), { k: { deep: [1] } });
         assert.deepEqual([news, secrets], [[1, 4], [[other.id, 6]]]);
@@ -111,8 +112,9 @@ describe("a client that comes back", { concurrency: 3 }, () => {
         await ask(away, "join", "x");
         const questions = collect(away, "question", { offset: false });
         await cut(away, other);
+        const back = once(away, "connect");
         assert.deepEqual(await ask(other, "ask-room", "x", 100, "anybody?"), { err: false, responses: [] });
-        await once(away, "connect");
+        await back;
         await settled(away);
         assert.deepEqual([away.recovered, questions], [true, []]);
       });

@@ -49,6 +49,48 @@ pub enum CloseCause {
     Shutdown,
 }
 
+impl CloseCause {
+    /// All of them.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::Peer,
+        Self::Lost,
+        Self::Silence,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::HeartbeatDirection,
+        Self::Overlap,
+        Self::ContentType,
+        Self::SlowConsumer,
+        Self::Stalled,
+        Self::Expired,
+        Self::Panic,
+        Self::Application,
+        Self::Replaced,
+        Self::Shutdown,
+    ];
+
+    /// Its name in metrics, which will not change.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Lost => "lost",
+            Self::Silence => "silence",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::HeartbeatDirection => "heartbeat_direction",
+            Self::Overlap => "overlap",
+            Self::ContentType => "content_type",
+            Self::SlowConsumer => "slow_consumer",
+            Self::Stalled => "stalled",
+            Self::Expired => "expired",
+            Self::Panic => "panic",
+            Self::Application => "application",
+            Self::Replaced => "replaced",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
 impl Closed {
     /// The connection was closed from this side.
     pub fn forced(cause: CloseCause) -> Self {

@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sockeye_protocol::engine::{
     BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
@@ -28,6 +29,7 @@ use crate::cors::Cors;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::{Acceptor, Delivery};
+use crate::metrics::Counters;
 use crate::outbox::Outbox;
 use crate::sessions::Sessions;
 use crate::upgrade::Socket;
@@ -43,6 +45,9 @@ pub(crate) struct Shared {
     acceptor: Arc<dyn Acceptor>,
     /// For connections of threads that have no worker of their own.
     worker: Arc<Worker>,
+    /// Those of the event loops.
+    loops: Mutex<Vec<Arc<Worker>>>,
+    pub(crate) counters: Counters,
     tasks: TaskTracker,
     /// The workers' own tasks, which end last.
     workers: TaskTracker,
@@ -110,6 +115,8 @@ impl Engine {
             config,
             sessions: Sessions::default(),
             acceptor,
+            loops: Mutex::default(),
+            counters: Counters::default(),
             tasks: TaskTracker::new(),
             workers: TaskTracker::new(),
             home: OnceLock::new(),
@@ -123,6 +130,21 @@ impl Engine {
     /// How many sessions are open.
     pub fn connections(&self) -> usize {
         self.0.sessions.len()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// How many times at which a connection is to be looked at the workers have noted.
+    pub(crate) fn deadlines(&self) -> usize {
+        let loops = self.0.loops.lock().clone();
+        loops.iter().chain([&self.0.worker]).map(|worker| worker.watches()).sum()
+    }
+
+    /// How many tasks and requests [`close`](Self::close) would wait for.
+    pub(crate) fn tasks(&self) -> usize {
+        self.0.tasks.len()
     }
 
     pub(crate) fn config(&self) -> &EngineConfig {
@@ -181,6 +203,7 @@ impl Engine {
     pub(crate) fn install_worker(&self) {
         let worker = Worker::new(Writes::ByWorker, &self.0.config.timing);
         worker.install();
+        self.0.loops.lock().push(worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
     }
 
@@ -198,6 +221,10 @@ impl Engine {
         if !self.0.sessions.insert(&connection) {
             tracing::error!("a session id was made twice");
             return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
+        self.0.counters.opened.add();
+        if transport == Transport::WebSocket {
+            self.0.counters.websockets.add();
         }
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
@@ -273,7 +300,9 @@ impl Engine {
         let (reader, writer) = socket.io;
         let mut outbox = Outbox::default();
         outbox.push_control(&frame(Opcode::Close, &[]));
-        let _ = tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await;
+        if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
+            self.0.counters.bounds.close_timeout.add();
+        }
     }
 
     /// Ends the engine: no new sessions, every connection closed with what waits sent, every task at its end.

@@ -71,6 +71,7 @@ mod inbox; // What comes in, in order.
 mod io; // The two halves of a byte stream.
 mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
+mod metrics; // What is counted.
 mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
@@ -98,6 +99,7 @@ pub use handshake::{Handshake, PeerAddress, Secure};
 pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+pub use metrics::{Count, Counts, EngineMetrics};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};

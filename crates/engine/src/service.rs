@@ -62,7 +62,10 @@ impl Engine {
         let shown = self.config().hooks.show(&head);
         let asked = Asked { head, query, wants_upgrade, shown };
         let answer = self.answer(&asked, body, on_upgrade).await;
-        let mut response = answer.unwrap_or_else(|refusal| refuse(&refusal, wants_upgrade));
+        let mut response = answer.unwrap_or_else(|refusal| {
+            self.counters().refused(&refusal);
+            refuse(&refusal, wants_upgrade)
+        });
         self.complete(&asked, &mut response);
         response
     }

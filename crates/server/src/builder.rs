@@ -17,6 +17,7 @@ use sockeye_protocol::socket::Parser;
 
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
+use crate::metrics::Counters;
 use crate::namespaces::EmptyNamespaces;
 use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
@@ -352,6 +353,7 @@ impl ServerBuilder {
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
+            counters: Counters::default(),
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),
             serve_client: self.serve_client == ServeClient::Yes,

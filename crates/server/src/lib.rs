@@ -65,6 +65,7 @@ struct ReadMeInChinese;
 pub mod guide; // What to read first.
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod metrics; // What is counted.
 pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
@@ -107,6 +108,7 @@ pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handlers::Registration;
 pub use handshake::Handshake;
+pub use metrics::Metrics;
 pub use namespace::Namespace;
 pub use namespaces::EmptyNamespaces;
 pub use outgoing::Outgoing;
@@ -119,7 +121,7 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 #[cfg(feature = "tls")]
 pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
-    Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Counts, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
     Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId, TrailingSlash,
     Transport, Upgrades,
 };

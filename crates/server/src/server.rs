@@ -22,6 +22,7 @@ use crate::dispatch::Failure;
 use crate::extensions::Extensions;
 use crate::handler::{BoxError, ExtractError};
 use crate::http::{Layer, NotFound, Service};
+use crate::metrics::Counters;
 use crate::namespace::Namespace;
 use crate::namespaces::{EmptyNamespaces, Namespaces};
 use crate::recovery::Recovery;
@@ -73,6 +74,7 @@ pub(crate) struct Settings {
     /// With it, how long a lost connection may go unnoticed.
     pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,
+    pub(crate) counters: Counters,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,
     /// Without a slash at its end.

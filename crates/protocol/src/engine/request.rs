@@ -137,6 +137,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The name of each kind, for metrics, at the place of its number.
+    pub const KINDS: [&str; 6] = [
+        "unknown_transport",
+        "unknown_session",
+        "bad_handshake_method",
+        "bad_request",
+        "forbidden",
+        "unsupported_protocol",
+    ];
+
     /// The number in the body.
     pub const fn code(&self) -> u8 {
         match self {

@@ -75,6 +75,7 @@ mod metrics; // What is counted.
 mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
+mod places; // How many sessions there may be.
 mod polling; // The polling transport's way out.
 mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.

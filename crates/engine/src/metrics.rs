@@ -106,6 +106,8 @@ pub(crate) struct Bounds {
     pub(crate) close_timeout: Count,
     pub(crate) control_frames: Count,
     pub(crate) head_timeout: Count,
+    pub(crate) max_connections: Count,
+    pub(crate) max_connections_per_address: Count,
     pub(crate) max_fragments: Count,
     pub(crate) max_head: Count,
     pub(crate) max_payload: Count,
@@ -122,11 +124,13 @@ impl Bounds {
     fn counts(&self) -> Counts {
         let Self { close_timeout, control_frames, head_timeout, max_fragments, max_head, max_payload, .. } = self;
         let Self { outbox_limit, outbox_patience, pause_timeout, ping_timeout, .. } = self;
-        let Self { tls_handshake_timeout, tls_handshakes, upgrade_timeout, .. } = self;
+        let Self { max_connections, max_connections_per_address, tls_handshake_timeout, tls_handshakes, upgrade_timeout, .. } = self;
         [
             ("close_timeout", close_timeout),
             ("control_frames", control_frames),
             ("head_timeout", head_timeout),
+            ("max_connections", max_connections),
+            ("max_connections_per_address", max_connections_per_address),
             ("max_fragments", max_fragments),
             ("max_head", max_head),
             ("max_payload", max_payload),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +104,16 @@ impl ServerBuilder {
         allow_upgrades: Upgrades
         /// Which clients are served. Default: all since 1.0; Node's server refuses those before 3.0 unless told otherwise.
         clients: Clients
+        /// The most connections that may be open in all. Default: as many as come.
+        ///
+        /// Who asks for one more gets status 503 with `Retry-After`; those that are open are not touched. A connection has
+        /// its place from its first request on, also while [`allow_request`](Self::allow_request) is being asked.
+        max_connections: usize
+        /// The most connections that may be open from one address, for IPv6 from one /64. Default: as many as come.
+        ///
+        /// The end is that of `max_connections`. The address is the peer's, or what [`client_address`](Self::client_address)
+        /// says; connections of which it is not known are not counted. See [`Server::layer`] for who knows it.
+        max_connections_per_address: usize
         /// From how many waiting bytes on a connection counts as behind. Default: 1 MiB.
         ///
         /// Beyond it volatile events are dropped, and a client that takes nothing for `outbox_patience` is disconnected.
@@ -206,6 +217,27 @@ impl ServerBuilder {
         E: Into<BoxError> + 'static,
     {
         self.engine = self.engine.generate_id(generate);
+        self
+    }
+
+    /// Has `tell` tell the address by which a connection counts for
+    /// [`max_connections_per_address`](Self::max_connections_per_address), behind a proxy that names it in a header.
+    ///
+    /// Where it says `None`, or panics, the peer's address counts: the proxy's. Only a header that the proxy sets whatever
+    /// the client sends is to be trusted.
+    ///
+    /// ```
+    /// let io = sockeye::Server::builder()
+    ///     .max_connections_per_address(20)
+    ///     .client_address(|request| request.header("x-real-ip")?.parse().ok())
+    ///     .build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn client_address(
+        mut self,
+        tell: impl Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.engine = self.engine.client_address(tell);
         self
     }
 

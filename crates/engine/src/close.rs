@@ -37,6 +37,8 @@ pub enum CloseCause {
     SlowConsumer,
     /// Nothing was read from the peer for too long, because what it had sent was not handled: `pause_timeout`.
     Stalled,
+    /// The peer sent more in a time than the layer above allows.
+    Flood,
     /// The time set by `Connection::expire_at` has come.
     Expired,
     /// A receiver panicked.
@@ -51,7 +53,7 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// All of them.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Peer,
         Self::Lost,
         Self::Silence,
@@ -62,6 +64,7 @@ impl CloseCause {
         Self::ContentType,
         Self::SlowConsumer,
         Self::Stalled,
+        Self::Flood,
         Self::Expired,
         Self::Panic,
         Self::Application,
@@ -82,6 +85,7 @@ impl CloseCause {
             Self::ContentType => "content_type",
             Self::SlowConsumer => "slow_consumer",
             Self::Stalled => "stalled",
+            Self::Flood => "flood",
             Self::Expired => "expired",
             Self::Panic => "panic",
             Self::Application => "application",

@@ -16,6 +16,7 @@ use sockeye_engine::{
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::Parser;
 
+use crate::event_rate::{EventRate, Meter};
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
 use crate::metrics::Counters;
@@ -43,6 +44,7 @@ pub struct ServerBuilder {
     max_pending_acks: usize,
     max_suspended: usize,
     max_waiting_bytes: usize,
+    event_rate: Option<EventRate>,
     recovery: Option<Recovery>,
     state: Extensions,
 }
@@ -63,6 +65,7 @@ impl Default for ServerBuilder {
             max_pending_acks: 4096,
             max_suspended: 256,
             max_waiting_bytes: 1 << 20,
+            event_rate: None,
             recovery: None,
             state: Extensions::default(),
         }
@@ -342,6 +345,12 @@ impl ServerBuilder {
         self
     }
 
+    /// How many events one socket may send in a time, and what becomes of those beyond. Default: as many as come.
+    pub fn event_rate(mut self, rate: EventRate) -> Self {
+        self.event_rate = Some(rate);
+        self
+    }
+
     /// How many threads [`listen`](Server::listen) starts. Default: one per core.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
@@ -382,6 +391,7 @@ impl ServerBuilder {
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,
             max_waiting_bytes: self.max_waiting_bytes,
+            event_rate: self.event_rate.map(Meter::new),
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
@@ -405,6 +415,7 @@ impl ServerBuilder {
         ] {
             ConfigError::check_count(setting, count)?;
         }
+        self.event_rate.map_or(Ok(()), EventRate::check)?;
         self.recovery.as_ref().map_or(Ok(()), Recovery::check)
     }
 }

@@ -140,6 +140,9 @@ impl Client {
     /// Ends the connection of a client that broke the protocol.
     pub(crate) fn punish(&self, violation: &Violation) {
         tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
+        if let Violation::Undecodable(DecodeError::TooManyAttachments { .. }) = violation {
+            self.server.settings.counters.bounds.max_attachments.add();
+        }
         let (reason, cause) = match violation {
             Violation::Undecodable(_) => (DisconnectReason::ForcedClose, CloseCause::Malformed),
             Violation::OutOfPlace { .. } => (DisconnectReason::ForcedServerClose, CloseCause::Application),

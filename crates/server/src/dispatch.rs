@@ -16,6 +16,7 @@ use crate::ack::Ack;
 use crate::client::Violation;
 use crate::disconnect::{Departure, DisconnectReason};
 use crate::event_middleware::{self, Passage};
+use crate::event_rate;
 use crate::handler::{
     AckTicket, BoxError, Context, Disconnected, Erased, EventParts, ExtractError, HandlerFuture, Received, Unanswered,
 };
@@ -103,6 +104,9 @@ impl Queue {
 
 /// An event came: it starts now, or waits behind others.
 pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, packet: &Packet<'_>) {
+    if !event_rate::admits(socket, name, packet.id) {
+        return;
+    }
     let settings = socket.settings();
     let mut queue = socket.inner().events.0.lock();
     if queue.may_start(settings.max_suspended) && queue.waiting.is_empty() && !queue.draining {

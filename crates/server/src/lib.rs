@@ -77,6 +77,7 @@ mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
 mod event_middleware; // What events pass before their handlers.
+mod event_rate; // How many events may come.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
@@ -104,6 +105,7 @@ pub use data::SocketData;
 pub use disconnect::DisconnectReason;
 pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
+pub use event_rate::{EventRate, Overrun, TooManyEvents};
 pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handlers::Registration;

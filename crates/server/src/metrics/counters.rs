@@ -15,6 +15,8 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Bounds {
     pub(crate) connect_timeout: Count,
+    pub(crate) event_rate: Count,
+    pub(crate) max_attachments: Count,
     pub(crate) max_namespaces: Count,
     pub(crate) max_pending_acks: Count,
     pub(crate) max_rooms: Count,
@@ -25,10 +27,12 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) fn counts(&self) -> Counts {
-        let Self { connect_timeout, max_namespaces, max_pending_acks, max_rooms, .. } = self;
+        let Self { connect_timeout, event_rate, max_attachments, max_namespaces, max_pending_acks, max_rooms, .. } = self;
         let Self { max_suspended_handlers, max_waiting_events, namespace_name, .. } = self;
         [
             ("connect_timeout", connect_timeout),
+            ("event_rate", event_rate),
+            ("max_attachments", max_attachments),
             ("max_namespaces", max_namespaces),
             ("max_pending_acks", max_pending_acks),
             ("max_rooms", max_rooms),

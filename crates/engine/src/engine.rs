@@ -142,10 +142,9 @@ impl Engine {
         &self.0.counters
     }
 
-    /// How many times at which a connection is to be looked at the workers have noted.
-    pub(crate) fn deadlines(&self) -> usize {
-        let loops = self.0.loops.lock().clone();
-        loops.iter().chain([&self.0.worker]).map(|worker| worker.watches()).sum()
+    /// The workers of all event loops, and that of all other threads.
+    pub(crate) fn workers(&self) -> Vec<Arc<Worker>> {
+        self.0.loops.lock().iter().chain([&self.0.worker]).cloned().collect()
     }
 
     /// How many tasks and requests [`close`](Self::close) would wait for.

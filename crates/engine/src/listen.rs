@@ -118,7 +118,7 @@ pub(crate) trait Entrance: Clone + Send + Sync + 'static {
     type Pass: Send;
 
     /// Waits until another connection may enter.
-    fn pass(&self) -> impl Future<Output = Self::Pass>;
+    fn pass(&self, bounds: &Bounds) -> impl Future<Output = Self::Pass>;
 
     /// Lets a connection in. It needs a defined end whatever the peer does.
     fn enter(&self, stream: TcpStream, pass: Self::Pass) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -135,7 +135,7 @@ impl Entrance for Plain {
     type Stream = TcpStream;
     type Pass = ();
 
-    async fn pass(&self) {}
+    async fn pass(&self, _: &Bounds) {}
 
     async fn enter(&self, stream: TcpStream, (): ()) -> io::Result<TcpStream> {
         Ok(stream)
@@ -177,7 +177,7 @@ where
 
     async fn accept(&self, listener: &tokio::net::TcpListener) {
         loop {
-            let pass = self.entrance.pass().await;
+            let pass = self.entrance.pass(&self.engine.counters().bounds).await;
             match listener.accept().await {
                 Ok((stream, peer)) => self.engine.spawn(self.clone().receive(stream, peer, pass)),
                 Err(error) => {
@@ -194,7 +194,12 @@ where
         match entered {
             // Boxed, or every connection would hold room for the larger of the two.
             Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
-            Some(Err(error)) => tracing::debug!(%peer, %error, "connection refused"),
+            Some(Err(error)) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    self.engine.counters().bounds.tls_handshake_timeout.add();
+                }
+                tracing::debug!(%peer, %error, "connection refused");
+            }
             None => {}
         }
     }

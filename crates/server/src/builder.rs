@@ -381,9 +381,10 @@ impl ServerBuilder {
     /// [`ConfigError`] names the setting that can't be used.
     pub fn build(self) -> Result<Server, ConfigError> {
         self.check()?;
+        let counters = Arc::new(Counters::default());
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits, self.parser),
+            wire: Wire::new(self.limits, self.parser, counters.clone()),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             empty_namespaces: self.empty_namespaces,
@@ -395,7 +396,7 @@ impl ServerBuilder {
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
-            counters: Counters::default(),
+            counters,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),
             serve_client: self.serve_client == ServeClient::Yes,

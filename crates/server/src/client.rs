@@ -140,8 +140,11 @@ impl Client {
     /// Ends the connection of a client that broke the protocol.
     pub(crate) fn punish(&self, violation: &Violation) {
         tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
-        if let Violation::Undecodable(DecodeError::TooManyAttachments { .. }) = violation {
-            self.server.settings.counters.bounds.max_attachments.add();
+        let bounds = &self.server.settings.counters.bounds;
+        match violation {
+            Violation::Undecodable(DecodeError::TooManyAttachments { .. }) => bounds.max_attachments.add(),
+            Violation::Undecodable(DecodeError::TooDeep { .. }) => bounds.nesting.add(),
+            _ => {}
         }
         let (reason, cause) = match violation {
             Violation::Undecodable(_) => (DisconnectReason::ForcedClose, CloseCause::Malformed),
@@ -306,6 +309,7 @@ impl Client {
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
+        self.server.settings.counters.connect_errors.add();
         self.send_own(namespace, |draft| match self.connection.protocol() {
             Protocol::V3 => draft.refusal_v3(error.packet()),
             Protocol::V4 => draft.refusal(error.packet()),

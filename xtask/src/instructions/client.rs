@@ -190,6 +190,10 @@ impl Polling {
         Ok(link)
     }
 
+    pub(super) fn into_link(self) -> Link {
+        self.link
+    }
+
     fn target(&self) -> String {
         let session = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
         format!("/socket.io/?EIO=4&transport=polling{session}")

@@ -36,9 +36,10 @@ pub(super) fn run(server: &Path, scene: &Scene, rounds: usize) -> Result<Run, Fa
     let units = fs::create_dir_all(&folder)
         .and_then(|()| Counted::start(server, &report))
         .and_then(|mut counted| {
-            let units = (scene.run)(counted.address, rounds);
+            let exchanged = (scene.run)(counted.address, rounds)?;
             counted.stop()?;
-            units
+            drop(exchanged.open);
+            Ok(exchanged.units)
         })
         .map_err(|error| Failure::new(format!("scene `{}`, {rounds} rounds: {error}", scene.name)))?;
     Ok(Run { units, report })

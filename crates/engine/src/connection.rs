@@ -22,6 +22,7 @@ use crate::frames::{Dialect, Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
+use crate::metrics::Counters;
 use crate::outbox::Outbox;
 use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
@@ -107,6 +108,10 @@ impl Connection {
     /// How many more bytes may wait before the connection is closed as a slow consumer.
     pub fn free_bytes(&self) -> usize {
         self.config().outbox.hard.saturating_sub(self.waiting_bytes())
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.engine.counters
     }
 
     pub(crate) fn config(&self) -> &EngineConfig {
@@ -308,6 +313,7 @@ impl Connection {
         }
         link.session.close(closed.reason);
         link.closed = Some(closed);
+        self.count_close(&link, closed.cause);
         let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
@@ -327,6 +333,22 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
+    }
+
+    fn count_close(&self, link: &Link, cause: CloseCause) {
+        let Counters { bounds, websockets, .. } = self.counters();
+        if link.session.transport() == Transport::WebSocket {
+            websockets.remove();
+        }
+        match cause {
+            CloseCause::Silence => bounds.ping_timeout.add(),
+            CloseCause::Stalled => bounds.pause_timeout.add(),
+            CloseCause::TooLarge => bounds.max_payload.add(),
+            CloseCause::SlowConsumer if link.is_overfull(&self.config().outbox) => bounds.outbox_limit.add(),
+            CloseCause::SlowConsumer => bounds.outbox_patience.add(),
+            _ => {}
+        }
+        self.counters().closed(cause);
     }
 
     /// Whether the session has ended on polling with something left to be fetched.
@@ -388,7 +410,10 @@ impl Connection {
                     link.after_push(&self.config().outbox)
                 }
                 Some(Due::ReleasePoll) => link.poll.release().map_or(Next::Nothing, Next::Wake),
-                Some(Due::UpgradeTimeout) => link.prober.take().map_or(Next::Nothing, Next::Wake),
+                Some(Due::UpgradeTimeout) => {
+                    self.counters().bounds.upgrade_timeout.add();
+                    link.prober.take().map_or(Next::Nothing, Next::Wake)
+                }
                 Some(Due::PingTimeout) => {
                     Next::Close(Closed { reason: CloseReason::PingTimeout, cause: CloseCause::Silence })
                 }

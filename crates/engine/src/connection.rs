@@ -11,7 +11,7 @@ use sockeye_protocol::engine::{
     CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport, UpgradeRefused,
 };
 use sockeye_websocket::deflate::Deflate;
-use sockeye_websocket::{Opcode, frame, header};
+use sockeye_websocket::{MAX_SERVER_HEADER, Opcode, frame};
 use tokio_util::sync::CancellationToken;
 
 use crate::close::{CloseCause, Closed};
@@ -157,27 +157,33 @@ impl Connection {
         const GATHER_BELOW: usize = 4096;
         let options = options.into();
         let deflate = self.deflate(text.len() + 1, options);
-        if attachments.is_empty() && deflate.is_none() && text.len() < GATHER_BELOW {
-            let header = header(Opcode::Text, text.len() + 1);
-            self.queue(options, |outbox| outbox.push_copied(&[&header, b"4", text]));
-            return;
+        let binary: usize = attachments.iter().map(|bytes| bytes.len() + 1 + MAX_SERVER_HEADER).sum();
+        let write_attachments = |out: &mut Vec<u8>| {
+            for bytes in attachments {
+                write_binary(out, self.dialect(), bytes);
+            }
+        };
+        if deflate.is_none() && text.len() + binary < GATHER_BELOW {
+            return self.queue(options, |outbox| {
+                outbox.push_written(|out| {
+                    write_text(out, text);
+                    write_attachments(out);
+                });
+            });
         }
-        let binary: usize = attachments.iter().map(|bytes| bytes.len() + 11).sum();
-        let mut frames = Vec::with_capacity(text.len() + 11 + binary);
+        let mut frames = Vec::with_capacity(text.len() + 1 + MAX_SERVER_HEADER + binary);
         write_text(&mut frames, text);
         if let Some(deflate) = deflate {
             compress(&mut frames, deflate);
         }
-        for bytes in attachments {
-            write_binary(&mut frames, self.dialect(), bytes);
-        }
+        write_attachments(&mut frames);
         self.queue(options, |outbox| outbox.push_owned(frames.into()));
     }
 
     /// Sends one binary message to this connection alone. Nothing happens on a connection that has ended.
     pub fn send_binary(&self, bytes: &[u8], options: impl Into<SendOptions>) {
         let options = options.into();
-        let mut frame = Vec::with_capacity(bytes.len() + 11);
+        let mut frame = Vec::with_capacity(bytes.len() + 1 + MAX_SERVER_HEADER);
         write_binary(&mut frame, self.dialect(), bytes);
         if let Some(deflate) = self.deflate(bytes.len(), options) {
             compress(&mut frame, deflate);

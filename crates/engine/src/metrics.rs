@@ -116,6 +116,7 @@ impl Counters {
 #[derive(Default)]
 pub(crate) struct Bounds {
     pub(crate) close_timeout: Count,
+    pub(crate) connect_timeout: Count,
     pub(crate) control_frames: Count,
     pub(crate) head_timeout: Count,
     pub(crate) max_connections: Count,
@@ -136,6 +137,7 @@ impl Bounds {
     fn counts(&self) -> Counts {
         [
             ("close_timeout", &self.close_timeout),
+            ("connect_timeout", &self.connect_timeout),
             ("control_frames", &self.control_frames),
             ("head_timeout", &self.head_timeout),
             ("max_connections", &self.max_connections),

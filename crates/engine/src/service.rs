@@ -164,11 +164,7 @@ impl Engine {
     }
 
     /// What the application decides, unless it takes too long.
-    async fn in_time<T>(
-        &self,
-        decides: impl Future<Output = Result<T, Refusal>>,
-        late: Refusal,
-    ) -> Result<T, Refusal> {
+    async fn in_time<T>(&self, decides: impl Future<Output = Result<T, Refusal>>, late: Refusal) -> Result<T, Refusal> {
         let limit = self.config().connect_timeout;
         tokio::time::timeout(limit, decides).await.unwrap_or_else(|_| {
             self.counters().bounds.connect_timeout.add();

@@ -67,7 +67,10 @@ fn main() -> Result<()> {
     };
     let mut events = Events::with_capacity(1024);
     loop {
-        floor.poll.poll(&mut events, None)?;
+        match floor.poll.poll(&mut events, None) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
         for event in &events {
             match event.token() {
                 LISTENER => floor.accept(&listener)?,

@@ -144,7 +144,18 @@ function memory(samples) {
     show(s.kernel_bytes_per_connection),
   ]);
   const head = ["idle connections", "resident, MB", "each, bytes", "with 60 KB just sent to all", "5 s later", "the kernel's, both ends"];
-  return ["**Memory**", "", table(head, rows)].join("\n");
+  return ["**Memory**", "", table(head, rows), million(taken)].filter(Boolean).join("\n");
+}
+
+/** What the largest run of ours says about a million connections; half of what the kernel held was the load's. */
+function million(taken) {
+  const largest = taken.filter((s) => s.contestant === "sockeye").toSorted((a, b) => b.clients - a.clients)[0];
+  if (!largest) return "";
+  const [ours, kernel] = [largest.bytes_per_connection_held, largest.kernel_bytes_per_connection / 2].map((bytes) => bytes / 1e3);
+  return (
+    `A million idle connections, from those ${largest.clients.toLocaleString("en")}: ${ours.toFixed(1)} GB resident, ` +
+    `${kernel.toFixed(1)} GB in the kernel.\n`
+  );
 }
 
 /** Everything that the README shows of a run. */

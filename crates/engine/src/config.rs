@@ -18,6 +18,8 @@ pub struct EngineConfig {
     pub(crate) timing: Timing,
     pub(crate) max_payload: usize,
     pub(crate) transports: Vec<Transport>,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) allow_upgrades: bool,
     pub(crate) protocols: &'static [Protocol],
     pub(crate) outbox: OutboxLimits,
@@ -166,6 +168,8 @@ impl Default for EngineConfig {
             timing: Timing::default(),
             max_payload: 1_000_000,
             transports: vec![Transport::Polling, Transport::WebSocket],
+            max_connections: None,
+            max_connections_per_address: None,
             allow_upgrades: true,
             protocols: &[Protocol::V4, Protocol::V3],
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
@@ -235,6 +239,28 @@ impl EngineConfig {
     #[must_use]
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// The most sessions that may be open in all. Default: as many as come.
+    ///
+    /// A request for one more is answered with status 503, `Retry-After` and `{"code":6,"message":"Too many connections"}`.
+    /// A session has its place from its first request on, also while the application is being asked about it.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = Some(count);
+        self
+    }
+
+    /// The most sessions that may be open from one address, for IPv6 from one /64. Default: as many as come.
+    ///
+    /// The answer to one more is that of [`max_connections`](Self::max_connections). The address is that of the peer, or what
+    /// [`client_address`](Self::client_address) says; sessions of which it is not known are not counted. If the HTTP server
+    /// does not tell it by [`PeerAddress`](crate::PeerAddress), that of a WebSocket is known only once it is one: it is
+    /// closed then.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, count: usize) -> Self {
+        self.max_connections_per_address = Some(count);
         self
     }
 
@@ -389,8 +415,13 @@ impl EngineConfig {
         for (setting, time) in [("outbox_patience", patience), ("close_timeout", self.close_timeout)] {
             ConfigError::check_span(setting, time, Duration::ZERO)?;
         }
-        for (setting, count) in [("max_payload", self.max_payload), ("outbox_limit", hard)] {
-            ConfigError::check_count(setting, count)?;
+        for (setting, count) in [
+            ("max_payload", Some(self.max_payload)),
+            ("outbox_limit", Some(hard)),
+            ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
+        ] {
+            count.map_or(Ok(()), |count| ConfigError::check_count(setting, count))?;
         }
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
@@ -464,6 +495,10 @@ mod tests {
             assert!(error(EngineConfig::default().path(path)).starts_with(&format!("`path` is {path:?}")));
         }
         assert_eq!(error(EngineConfig::default().max_payload(0)), "`max_payload` is zero: expected at least 1");
+        let nobody = error(EngineConfig::default().max_connections(0));
+        assert_eq!(nobody, "`max_connections` is zero: expected at least 1");
+        let nobody = error(EngineConfig::default().max_connections_per_address(0));
+        assert_eq!(nobody, "`max_connections_per_address` is zero: expected at least 1");
         assert!(error(EngineConfig::default().outbox_limit(0).outbox_mark(0)).starts_with("`outbox_limit` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
         let deflate = PerMessageDeflate::default().level(10);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub struct Forbidden(Option<String>);
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type Hook<T> = Arc<dyn Fn(HandshakeRequest) -> BoxFuture<T> + Send + Sync>;
+type AddressHook = Arc<dyn Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync>;
 type HeaderHook = Arc<dyn Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync>;
 
 /// The application's hooks, none of which must be there.
@@ -35,6 +36,7 @@ type HeaderHook = Arc<dyn Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync>;
 pub(crate) struct Hooks {
     allow_request: Option<Hook<Result<(), Forbidden>>>,
     generate_id: Option<Hook<Result<SessionId, BoxError>>>,
+    client_address: Option<AddressHook>,
     initial_headers: Option<HeaderHook>,
     headers: Option<HeaderHook>,
 }
@@ -92,6 +94,28 @@ impl EngineConfig {
         self
     }
 
+    /// Has `tell` tell the address by which a session counts for
+    /// [`max_connections_per_address`](Self::max_connections_per_address), behind a proxy that names it in a header.
+    ///
+    /// Where it says `None`, or panics, the peer's address counts: the proxy's. Only a header that the proxy sets whatever
+    /// the client sends is to be trusted.
+    ///
+    /// ```
+    /// use sockeye_engine::EngineConfig;
+    ///
+    /// let config = EngineConfig::default()
+    ///     .max_connections_per_address(20)
+    ///     .client_address(|request| request.header("x-real-ip")?.parse().ok());
+    /// ```
+    #[must_use]
+    pub fn client_address(
+        mut self,
+        tell: impl Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.client_address = Some(Arc::new(tell));
+        self
+    }
+
     /// Lets `change` change the headers of the first answer of each session: of its first poll, or of its WebSocket.
     ///
     /// It sees what the server has set, cookie and CORS included, and must not block.
@@ -126,9 +150,19 @@ impl EngineConfig {
 impl Hooks {
     /// The request as hooks see it, if there are any.
     pub(crate) fn show(&self, head: &Parts) -> Option<HandshakeRequest> {
-        let Self { allow_request, generate_id, initial_headers, headers } = self;
-        let is_set = allow_request.is_some() || generate_id.is_some() || initial_headers.is_some() || headers.is_some();
+        let Self { allow_request, generate_id, client_address, initial_headers, headers } = self;
+        let asks = allow_request.is_some() || generate_id.is_some() || client_address.is_some();
+        let is_set = asks || initial_headers.is_some() || headers.is_some();
         is_set.then(|| HandshakeRequest(Arc::new(head.clone())))
+    }
+
+    /// The address that the application says a client has, if it says so.
+    pub(crate) fn client_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
+        let tell = self.client_address.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| tell(request))).unwrap_or_else(|_| {
+            tracing::error!("`client_address` panicked: the peer's address counts");
+            None
+        })
     }
 
     pub(crate) async fn allow(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
@@ -248,6 +282,7 @@ impl fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("allow_request", &self.allow_request.is_some())
             .field("generate_id", &self.generate_id.is_some())
+            .field("client_address", &self.client_address.is_some())
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
             .finish()

@@ -71,9 +71,11 @@ mod inbox; // What comes in, in order.
 mod io; // The two halves of a byte stream.
 mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
+mod metrics; // What is counted.
 mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
+mod places; // How many sessions there may be.
 mod polling; // The polling transport's way out.
 mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.
@@ -98,6 +100,7 @@ pub use handshake::{Handshake, PeerAddress, Secure};
 pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+pub use metrics::{Count, Counts, EngineMetrics};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};

@@ -200,6 +200,11 @@ impl Link {
         }
     }
 
+    /// Whether more waits, or has waited when this was found out, than the peer may be sent.
+    pub(crate) fn is_overfull(&self, limits: &OutboxLimits) -> bool {
+        self.doomed || self.outbox.len() >= limits.hard
+    }
+
     pub(crate) fn is_stuck(&self, at: Instant, limits: &OutboxLimits) -> bool {
         self.stuck_since.is_some_and(|since| since + limits.patience <= at)
     }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::body::RequestBody;
 use crate::engine::Engine;
 use crate::handshake::PeerAddress;
+use crate::metrics::Bounds;
 use crate::patience::Patient;
 
 /// The most bytes that a request's head may have.
@@ -228,7 +229,22 @@ where
             }
         };
         if let Err(error) = served {
+            count(&engine.counters().bounds, &error);
             tracing::debug!(%peer, %error, "HTTP connection ended");
         }
+    }
+}
+
+/// Counts the end of a connection if it was one of our bounds.
+fn count(bounds: &Bounds, error: &hyper::Error) {
+    use std::error::Error as _;
+
+    let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    if broken.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        bounds.outbox_patience.add();
+    } else if error.is_timeout() {
+        bounds.head_timeout.add();
+    } else if error.is_parse_too_large() {
+        bounds.max_head.add();
     }
 }

@@ -1,5 +1,7 @@
 //! Which part of the engine answers a request.
 
+use std::net::IpAddr;
+
 use bytes::Buf;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -14,14 +16,18 @@ use crate::body::Body;
 use crate::config::{EngineConfig, TrailingSlash};
 use crate::connection::Connection;
 use crate::engine::{Engine, Opening};
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, PeerAddress};
 use crate::hooks::HandshakeRequest;
+use crate::places::Place;
 use crate::polling::PollRequest;
 use crate::posting::post;
 use crate::sending::Compression;
 use crate::sessions::Sessions;
 use crate::upgrade;
 use crate::worker::now;
+
+/// In how many seconds a client may find a place again that finds none now. JavaScript's follow their own back-off.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// A request while it is being answered.
 struct Asked {
@@ -62,7 +68,10 @@ impl Engine {
         let shown = self.config().hooks.show(&head);
         let asked = Asked { head, query, wants_upgrade, shown };
         let answer = self.answer(&asked, body, on_upgrade).await;
-        let mut response = answer.unwrap_or_else(|refusal| refuse(&refusal, wants_upgrade));
+        let mut response = answer.unwrap_or_else(|refusal| {
+            self.counters().refused(&refusal);
+            refuse(&refusal, wants_upgrade)
+        });
         self.complete(&asked, &mut response);
         response
     }
@@ -75,14 +84,18 @@ impl Engine {
         if self.is_closing() && matches!(intent, Intent::Open { .. }) {
             return Ok(empty(StatusCode::SERVICE_UNAVAILABLE));
         }
+        let place = match intent {
+            Intent::Open { .. } => self.place(self.address(asked))?,
+            Intent::Continue(_) | Intent::Upgrade(_) | Intent::AcceptAndClose => None,
+        };
         if let Some(shown) = asked.shown.as_ref().filter(|_| asked.query.sid.is_none()) {
             self.config().hooks.allow(shown).await?;
         }
         match (intent, on_upgrade) {
-            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(asked).await,
+            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(asked, place).await,
             (Intent::Continue(sid), None) => self.poll_or_post(&sid, asked, body).await,
             (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
-                self.open_websocket(asked, on_upgrade).await
+                self.open_websocket(asked, place, on_upgrade).await
             }
             (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &asked.head, on_upgrade),
             (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, Some(on_upgrade)) => {
@@ -122,6 +135,12 @@ impl Engine {
         self.sessions().get(sid)
     }
 
+    /// The address by which a new session is counted, if it is known.
+    fn address(&self, asked: &Asked) -> Option<IpAddr> {
+        let told = asked.shown.as_ref().and_then(|shown| self.config().hooks.client_address(shown));
+        told.or_else(|| asked.head.extensions.get::<PeerAddress>().map(|address| address.0.ip()))
+    }
+
     /// Adds what all answers have in common.
     fn complete(&self, asked: &Asked, response: &mut Response<Body>) {
         let Asked { head, query, wants_upgrade, shown } = asked;
@@ -145,7 +164,7 @@ impl Engine {
     }
 
     /// What a new session is to be, or why it may not be.
-    async fn opening(&self, asked: &Asked) -> Result<Opening, Refusal> {
+    async fn opening(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Opening, Refusal> {
         let protocol = verify_protocol(asked.query.protocol, self.config().protocols)?;
         let id = match &asked.shown {
             Some(shown) => self.config().hooks.new_id(shown).await?,
@@ -156,11 +175,11 @@ impl Engine {
             return Err(Refusal::BadRequest(BadRequest::SessionId));
         }
         let id = id.unwrap_or_else(Sessions::new_id);
-        Ok(Opening { id, protocol, peer: asked.query.peer(), handshake: Handshake::new(&asked.head) })
+        Ok(Opening { id, protocol, peer: asked.query.peer(), handshake: Handshake::new(&asked.head), place })
     }
 
-    async fn open_polling(&self, asked: &Asked) -> Result<Response<Body>, Refusal> {
-        let connection = self.open(self.opening(asked).await?, Transport::Polling)?;
+    async fn open_polling(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Response<Body>, Refusal> {
+        let connection = self.open(self.opening(asked, place).await?, Transport::Polling)?;
         let open = self.open_packet(&connection, Transport::Polling);
         let open = std::iter::once(open);
         let answer = Answer::new(&connection, Form::of(&asked.query), open, Compression::Allowed);
@@ -191,13 +210,18 @@ impl Engine {
         }
     }
 
-    async fn open_websocket(&self, asked: &Asked, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
+    async fn open_websocket(
+        &self,
+        asked: &Asked,
+        place: Option<Box<Place>>,
+        on_upgrade: OnUpgrade,
+    ) -> Result<Response<Body>, Refusal> {
         let mut response = match upgrade::answer(&asked.head.headers) {
             Ok(response) => response,
             Err(response) => return Ok(response),
         };
         let deflate = self.agree_on_deflate(&asked.head, &mut response);
-        let opening = self.opening(asked).await?;
+        let opening = self.opening(asked, place).await?;
         let engine = self.clone();
         self.spawn(async move {
             if let Ok(upgraded) = on_upgrade.await {
@@ -269,11 +293,17 @@ fn is_old_explorer(headers: &HeaderMap) -> bool {
 
 fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {
     tracing::debug!(code = refusal.code(), context = ?refusal, "request refused");
-    if upgrade {
-        return upgrade::refused(refusal.message());
+    let mut response = if upgrade {
+        upgrade::refused(refusal.message())
+    } else {
+        let mut response = Response::new(Body::from(refusal.body().into_bytes()));
+        *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    };
+    if let Refusal::TooManyConnections = refusal {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
-    let mut response = Response::new(Body::from(refusal.body().into_bytes()));
-    *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

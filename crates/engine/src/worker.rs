@@ -117,7 +117,6 @@ impl Worker {
     }
 
     /// How many times something will be looked at.
-    #[cfg(test)]
     pub(crate) fn watches(&self) -> usize {
         self.deadlines.lock().values().map(Vec::len).sum()
     }

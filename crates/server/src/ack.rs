@@ -87,7 +87,7 @@ struct Pending {
 
 impl PendingAcks {
     /// Expects an answer with this id.
-    pub(crate) fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
+    fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
         let (sender, receiver) = oneshot::channel();
         let mut pending = self.0.lock();
         if pending.waiting.len() >= limit {
@@ -208,6 +208,16 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.socket.acks().forget(self.id);
     }
+}
+
+/// Expects an answer of this socket.
+pub(crate) fn expect(socket: &Socket, id: u64) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
+    let settings = socket.settings();
+    let expected = socket.acks().expect(id, settings.max_pending_acks);
+    if expected.is_err() {
+        settings.counters.bounds.max_pending_acks.add();
+    }
+    expected
 }
 
 /// An answer that came, owned, if somebody waits for it.

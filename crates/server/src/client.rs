@@ -115,6 +115,9 @@ impl Receiver for Reader {
     }
 
     fn closed(&mut self, closed: Closed) {
+        if closed.cause == CloseCause::Expired {
+            self.client.server.settings.counters.bounds.connect_timeout.add();
+        }
         self.incoming.reset();
         self.client.disconnect_all(closed.into());
     }
@@ -137,6 +140,9 @@ impl Client {
     /// Ends the connection of a client that broke the protocol.
     pub(crate) fn punish(&self, violation: &Violation) {
         tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
+        if let Violation::Undecodable(DecodeError::TooManyAttachments { .. }) = violation {
+            self.server.settings.counters.bounds.max_attachments.add();
+        }
         let (reason, cause) = match violation {
             Violation::Undecodable(_) => (DisconnectReason::ForcedClose, CloseCause::Malformed),
             Violation::OutOfPlace { .. } => (DisconnectReason::ForcedServerClose, CloseCause::Application),
@@ -219,6 +225,7 @@ impl Client {
     fn connect(self: &Arc<Self>, name: &str, auth: &str) {
         let limit = self.server.settings.max_namespaces;
         if self.places.lock().count() >= limit {
+            self.server.settings.counters.bounds.max_namespaces.add();
             let message = format!("too many namespaces: expected at most {limit} on one connection (`max_namespaces`)");
             return self.refuse(name, &ConnectError::new(message));
         }
@@ -231,7 +238,11 @@ impl Client {
     /// Has it decided whether there may be a namespace of this name. Meanwhile the client's other packets are handled.
     fn ask(self: &Arc<Self>, name: &str, auth: &str) {
         let parents = self.server.namespaces.parents();
-        if parents.is_empty() || !parent::may_be_asked(name) {
+        let may_be_asked = parent::may_be_asked(name);
+        if !may_be_asked {
+            self.server.settings.counters.bounds.namespace_name.add();
+        }
+        if parents.is_empty() || !may_be_asked {
             return self.refuse(name, &ConnectError::new(UNKNOWN));
         }
         self.places.lock().asking.push(name.into());

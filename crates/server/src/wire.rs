@@ -52,7 +52,7 @@ const MAX_SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     /// Packets are written here. It is taken out while in use: what is serialised may itself emit.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<(Vec<u8>, Vec<Bytes>)> = const { Cell::new((Vec::new(), Vec::new())) };
 }
 
 impl Wire {
@@ -75,8 +75,9 @@ impl Wire {
         write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
         send: impl FnOnce(Written<'_>) -> R,
     ) -> Result<R, EncodeError> {
-        let (mut text, mut attachments) = (SCRATCH.take(), Vec::new());
+        let (mut text, mut attachments) = SCRATCH.take();
         text.clear();
+        attachments.clear();
         let result = match &self.parser {
             None => {
                 let (text, attachments) = (&mut text, &mut attachments);
@@ -85,8 +86,9 @@ impl Wire {
             }
             Some(parser) => self.parse(&**parser, namespace, write, &mut text, &mut attachments).map(send),
         };
+        attachments.clear();
         if text.capacity() <= MAX_SCRATCH {
-            SCRATCH.set(text);
+            SCRATCH.set((text, attachments));
         }
         result
     }

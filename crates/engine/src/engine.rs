@@ -289,12 +289,15 @@ impl Engine {
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
         self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
+        // The answer and the first packet leave in one write.
+        let mut begin = socket.answer;
+        begin.extend_from_slice(&frame(Opcode::Text, &open));
         connection.cork();
         {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
             link.deflate = socket.deflate;
-            link.outbox.push_owned(frame(Opcode::Text, &open));
+            link.outbox.push_owned(begin.into());
         }
         self.accept(&connection);
         self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
@@ -313,9 +316,16 @@ impl Engine {
 
     /// Closes a WebSocket that has no session.
     pub(crate) async fn close_at_once(&self, socket: Socket) {
-        let (reader, writer) = socket.io;
+        let mut answer = socket.answer;
+        answer.extend_from_slice(&frame(Opcode::Close, &[]));
+        self.end(Socket { answer, ..socket }).await;
+    }
+
+    /// Sends an answer to a request, and nothing more.
+    pub(crate) async fn end(&self, socket: Socket) {
+        let Socket { io: (reader, writer), answer, .. } = socket;
         let mut outbox = Outbox::default();
-        outbox.push_control(&frame(Opcode::Close, &[]));
+        outbox.push_owned(answer.into());
         if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
             self.0.counters.bounds.close_timeout.add();
         }

@@ -65,6 +65,7 @@ mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
+mod greeting; // What a client sends first.
 mod handshake; // What a client told with its first request.
 mod hooks; // What the application has a say in.
 mod inbox; // What comes in, in order.
@@ -81,6 +82,7 @@ mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
+mod takeover; // What becomes of a connection that leaves HTTP.
 #[cfg(feature = "tls")]
 mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.

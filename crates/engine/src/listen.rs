@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,13 +20,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::engine::Engine;
+use crate::greeting::{self, Greeting};
 use crate::handshake::PeerAddress;
+use crate::io::{Reader, Writer, split_tcp};
 use crate::metrics::Bounds;
 use crate::patience::Patient;
+use crate::service::Answered;
+use crate::upgrade::Socket;
 
 /// The most bytes that a request's head may have.
 const MAX_HEAD: usize = 64 * 1024;
@@ -123,6 +129,9 @@ pub(crate) trait Entrance: Clone + Send + Sync + 'static {
     /// Lets a connection in. It needs a defined end whatever the peer does.
     fn enter(&self, stream: TcpStream, pass: Self::Pass) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// Takes the stream apart, once it is a WebSocket.
+    fn split(stream: Self::Stream) -> (Reader, Writer);
+
     /// Adds to a request what is known of its connection.
     fn mark(request: &mut Extensions);
 }
@@ -139,6 +148,10 @@ impl Entrance for Plain {
 
     async fn enter(&self, stream: TcpStream, (): ()) -> io::Result<TcpStream> {
         Ok(stream)
+    }
+
+    fn split(stream: TcpStream) -> (Reader, Writer) {
+        split_tcp(stream)
     }
 
     fn mark(_: &mut Extensions) {}
@@ -192,14 +205,45 @@ where
         let _ = stream.set_nodelay(true);
         let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
         match entered {
-            // Boxed, or every connection would hold room for the larger of the two.
-            Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
+            Some(Ok(stream)) => self.greet(stream, peer).await,
             Some(Err(error)) => tracing::debug!(%peer, %error, "connection refused"),
             None => {}
         }
     }
 
-    async fn serve(self, stream: E::Stream, peer: SocketAddr) {
+    /// Finds out what the client wants. Browsers connect ahead of need: who has said nothing is not waited for at the end.
+    async fn greet(self, mut stream: E::Stream, peer: SocketAddr) {
+        let engine = &self.engine;
+        let greeting = Greeting::read(&mut stream, |path| engine.answers_websocket_at_once(path));
+        let greeting = timeout(engine.config().head_timeout, greeting);
+        // Boxed, or every connection would hold room for the largest.
+        match self.stop.run_until_cancelled(greeting).await {
+            Some(Ok(Ok(Greeting::WebSocket { head, first }))) => {
+                Box::pin(self.open(*head, first, stream, peer)).await;
+            }
+            Some(Ok(Ok(Greeting::Other(before)))) => Box::pin(self.serve(stream, before, peer)).await,
+            Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "connection ended before its first request"),
+            Some(Err(_)) => {
+                engine.counters().bounds.head_timeout.add();
+                tracing::debug!(%peer, "no request within `head_timeout`");
+            }
+            None => {}
+        }
+    }
+
+    /// Answers the request of a WebSocket, and lets it begin.
+    async fn open(self, mut head: Parts, first: Bytes, stream: E::Stream, peer: SocketAddr) {
+        head.extensions.insert(PeerAddress(peer));
+        E::mark(&mut head.extensions);
+        let Answered { response, takeover } = self.engine.handle_websocket(head).await;
+        let socket = Socket { answer: greeting::write(response), ..Socket::new(E::split(stream), first) };
+        match takeover {
+            Some(takeover) => takeover.begin(&self.engine, socket).await,
+            None => self.engine.end(socket).await,
+        }
+    }
+
+    async fn serve(self, stream: E::Stream, before: Bytes, peer: SocketAddr) {
         let Self { engine, stop, answer, .. } = self;
         let has_asked = Arc::new(AtomicBool::new(false));
         let asks = has_asked.clone();
@@ -214,14 +258,14 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(engine.config().head_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, engine.config().outbox.patience)), service)
+            .serve_connection(TokioIo::new(Patient::new(stream, before, engine.config().outbox.patience)), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
             () = stop.cancelled() => {
                 if !has_asked.load(Ordering::Relaxed) {
-                    // Browsers connect ahead of need; hyper would wait for the first request.
+                    // Half a request: hyper would wait for the rest.
                     return;
                 }
                 connection.as_mut().graceful_shutdown();

@@ -88,7 +88,8 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn closed(&self, cause: CloseCause) {
-        if let Some(count) = CloseCause::ALL.iter().position(|&other| other == cause).and_then(|at| self.closed.get(at)) {
+        if let Some(count) = CloseCause::ALL.iter().position(|&other| other == cause).and_then(|at| self.closed.get(at))
+        {
             count.add();
         }
     }
@@ -124,7 +125,14 @@ impl Bounds {
     fn counts(&self) -> Counts {
         let Self { close_timeout, control_frames, head_timeout, max_fragments, max_head, max_payload, .. } = self;
         let Self { outbox_limit, outbox_patience, pause_timeout, ping_timeout, .. } = self;
-        let Self { max_connections, max_connections_per_address, tls_handshake_timeout, tls_handshakes, upgrade_timeout, .. } = self;
+        let Self {
+            max_connections,
+            max_connections_per_address,
+            tls_handshake_timeout,
+            tls_handshakes,
+            upgrade_timeout,
+            ..
+        } = self;
         [
             ("close_timeout", close_timeout),
             ("control_frames", control_frames),

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::body::RequestBody;
 use crate::engine::Engine;
 use crate::handshake::Secure;
-use crate::io::Stream;
+use crate::io::{Reader, Stream, Writer, split_stream};
 use crate::listen::{Entrance, Listener};
 
 /// How many handshakes may be under way at once. Further connections wait unaccepted, in the kernel.
@@ -76,6 +76,10 @@ impl Entrance for Tls {
         let stream = timeout(self.timeout, self.acceptor.accept(stream)).await??;
         drop(pass);
         Ok(Box::new(stream))
+    }
+
+    fn split(stream: Self::Stream) -> (Reader, Writer) {
+        split_stream(stream)
     }
 
     fn mark(request: &mut Extensions) {

@@ -123,8 +123,8 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 #[cfg(feature = "tls")]
 pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
-    Clients, CloseCause, ConfigError, Cookie, Cors, Counts, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
-    Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId, TrailingSlash,
-    Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Counts, Drain, Forbidden, Guarantee, HandshakeRequest,
+    HttpCompression, Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId,
+    TrailingSlash, Transport, Upgrades,
 };
 pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use sockeye_engine::Counts;
 use smallvec::SmallVec;
+use sockeye_engine::Counts;
 
 use super::Metrics;
 

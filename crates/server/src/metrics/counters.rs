@@ -27,7 +27,8 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) fn counts(&self) -> Counts {
-        let Self { connect_timeout, event_rate, max_attachments, max_namespaces, max_pending_acks, max_rooms, .. } = self;
+        let Self { connect_timeout, event_rate, max_attachments, max_namespaces, max_pending_acks, max_rooms, .. } =
+            self;
         let Self { max_suspended_handlers, max_waiting_events, namespace_name, .. } = self;
         [
             ("connect_timeout", connect_timeout),

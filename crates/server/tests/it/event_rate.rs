@@ -33,7 +33,8 @@ async fn events_beyond_the_rate_reach_no_handler_and_get_no_ack() {
         seen.expect(&number.to_string()).await;
         client.expect(&format!("43{number}[{number}]")).await;
     }
-    let told = "event refused, true an ack: more than 1 events a second, or 3 at once, the most that `event_rate` allows";
+    let told =
+        "event refused, true an ack: more than 1 events a second, or 3 at once, the most that `event_rate` allows";
     seen.expect(told).await;
     seen.expect(told).await;
     client.expect_nothing().await;

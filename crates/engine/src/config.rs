@@ -25,6 +25,7 @@ pub struct EngineConfig {
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) trailing_slash: TrailingSlash,
     pub(crate) cors: Option<Cors>,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -175,6 +176,7 @@ impl Default for EngineConfig {
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(45),
             trailing_slash: TrailingSlash::Required,
             cors: None,
             allowed_origins: AllowedOrigins::All,
@@ -320,6 +322,14 @@ impl EngineConfig {
         self
     }
 
+    /// How long [`allow_request`](Self::allow_request) and [`generate_id`](Self::generate_id) may take, each; then the request is
+    /// refused as if they had failed. Default: 45 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
     /// How long a connection may be lost without being known to be: a ping's interval and its timeout.
     pub fn silence(&self) -> Duration {
         self.timing.ping_interval.saturating_add(self.timing.ping_timeout)
@@ -407,6 +417,7 @@ impl EngineConfig {
             ("upgrade_timeout", self.timing.upgrade_timeout),
             ("pause_timeout", self.timing.pause_timeout),
             ("head_timeout", self.head_timeout),
+            ("connect_timeout", self.connect_timeout),
             ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
         times.into_iter().try_for_each(|(setting, time)| ConfigError::check_time(setting, time))?;
@@ -517,12 +528,13 @@ mod tests {
         type Set = fn(EngineConfig, Duration) -> EngineConfig;
         let tiny = Duration::from_micros(999);
         let most = Duration::from_secs(24 * 24 * 3600);
-        let setters: [(&str, Set); 8] = [
+        let setters: [(&str, Set); 9] = [
             ("ping_interval", EngineConfig::ping_interval),
             ("ping_timeout", EngineConfig::ping_timeout),
             ("upgrade_timeout", EngineConfig::upgrade_timeout),
             ("pause_timeout", EngineConfig::pause_timeout),
             ("head_timeout", EngineConfig::head_timeout),
+            ("connect_timeout", EngineConfig::connect_timeout),
             ("tls_handshake_timeout", EngineConfig::tls_handshake_timeout),
             ("outbox_patience", EngineConfig::outbox_patience),
             ("close_timeout", EngineConfig::close_timeout),

@@ -208,6 +208,9 @@ impl Connection {
         let limits = &self.config().outbox;
         let mut link = self.0.link.lock();
         if !link.takes(options.guarantee) {
+            if options.guarantee == Guarantee::Volatile {
+                self.0.worker.traffic.dropped.add();
+            }
             return;
         }
         push(&mut link.outbox);
@@ -220,7 +223,9 @@ impl Connection {
     pub(crate) fn queue_control(&self, frame: &[u8]) {
         let mut link = self.0.link.lock();
         if link.session.is_open() {
-            link.outbox.push_control(frame);
+            if !link.outbox.push_control(frame) {
+                self.counters().bounds.control_frames.add();
+            }
             let next = link.after_push(&self.config().outbox);
             self.follow(link, next);
         }
@@ -313,6 +318,7 @@ impl Connection {
         }
         link.session.close(closed.reason);
         link.closed = Some(closed);
+        self.count_sent(&mut link);
         self.count_close(&link, closed.cause);
         let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
@@ -333,6 +339,24 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
+    }
+
+    /// Counts what has been queued, once for all messages that leave together.
+    pub(crate) fn count_sent(&self, link: &mut Link) {
+        let sent = link.take_uncounted();
+        if sent > 0 {
+            self.0.worker.traffic.sent.add_many(sent);
+        }
+    }
+
+    /// Counts messages that came together.
+    pub(crate) fn count_received(&self, received: u64) {
+        self.0.worker.traffic.received.add_many(received);
+    }
+
+    /// Counts a volatile message that was not even given to [`send`](Self::send), for it would have been dropped.
+    pub fn count_dropped(&self) {
+        self.0.worker.traffic.dropped.add();
     }
 
     fn count_close(&self, link: &Link, cause: CloseCause) {
@@ -432,6 +456,7 @@ impl Connection {
     /// Writes what was queued. Called by the worker at the end of a turn.
     pub(crate) fn flush(&self) {
         let mut link = self.0.link.lock();
+        self.count_sent(&mut link);
         let next = link.flush(&self.config().outbox);
         self.follow(link, next);
     }
@@ -439,6 +464,7 @@ impl Connection {
     /// Writes what was queued, and has the task woken when the kernel takes more. Called by the connection's task.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut link = self.0.link.lock();
+        self.count_sent(&mut link);
         let written = link.poll_write(cx, &self.config().outbox);
         let next = match &written {
             Poll::Ready(Err(_)) => Next::Close(Closed::lost()),

@@ -309,7 +309,7 @@ impl Driver {
         let poll = link.poll.release();
         // If the last pong has not left yet, it leaves with the rest.
         let control = probe.outbox.take();
-        control.frames().for_each(|(opcode, payload)| link.outbox.push_control(&frame(opcode, payload)));
+        control.frames().for_each(|(opcode, payload)| _ = link.outbox.push_control(&frame(opcode, payload)));
         drop(link);
         if let Some(waker) = poll {
             waker.wake();

@@ -108,6 +108,9 @@ impl Default for Drain {
     }
 }
 
+/// How long tasks that are aborted may take to notice.
+const ABORTED_WITHIN: Duration = Duration::from_secs(2);
+
 impl Engine {
     /// An engine that gives its connections to `acceptor`.
     ///
@@ -142,10 +145,9 @@ impl Engine {
         &self.0.counters
     }
 
-    /// How many times at which a connection is to be looked at the workers have noted.
-    pub(crate) fn deadlines(&self) -> usize {
-        let loops = self.0.loops.lock().clone();
-        loops.iter().chain([&self.0.worker]).map(|worker| worker.watches()).sum()
+    /// The workers of all event loops, and that of all other threads.
+    pub(crate) fn workers(&self) -> Vec<Arc<Worker>> {
+        self.0.loops.lock().iter().chain([&self.0.worker]).cloned().collect()
     }
 
     /// How many tasks and requests [`close`](Self::close) would wait for.
@@ -334,7 +336,8 @@ impl Engine {
     /// Ends the engine: no new sessions, every connection closed with what waits sent, every task at its end.
     ///
     /// Clients see a lost connection and come back, to another node if there is one.
-    /// Returns when all is over, at the latest after [`Drain::spread`] and [`Drain::grace`].
+    /// Returns when all is over, at the latest after [`Drain::spread`] and [`Drain::grace`]; tasks on a thread that is blocked,
+    /// which nothing can end, are given 2 s more.
     pub async fn close(&self, drain: Drain) {
         self.0.closing.store(true, Ordering::Relaxed);
         self.0.stop_listening.cancel();
@@ -354,7 +357,9 @@ impl Engine {
             tracing::warn!("the grace time is over: aborting what still runs");
         }
         self.0.abort.cancel();
-        self.ended().await;
+        if tokio::time::timeout(ABORTED_WITHIN, self.ended()).await.is_err() {
+            tracing::error!(tasks = self.tasks(), "tasks can't be ended: their threads are blocked");
+        }
         self.0.sessions.clear();
     }
 
@@ -394,6 +399,25 @@ mod tests {
     impl Receiver for Nobody {
         fn receive(&mut self, _: sockeye_protocol::engine::Message<'_>) {}
         fn closed(&mut self, _: Closed) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_on_a_runtime_that_stands_still_is_not_waited_for_for_ever() {
+        let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+        let spawning = engine.clone();
+        let idle = std::thread::spawn(move || {
+            let idle = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let entered = idle.enter();
+            spawning.spawn(async {});
+            drop(entered);
+            idle
+        });
+        let idle = idle.join().unwrap();
+        let start = now();
+        engine.close(Drain::default()).await;
+        let Drain { spread, grace } = Drain::default();
+        assert!(now() - start <= spread + grace + ABORTED_WITHIN);
+        idle.shutdown_background();
     }
 
     #[tokio::test(start_paused = true)]

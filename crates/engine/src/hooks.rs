@@ -45,7 +45,7 @@ impl EngineConfig {
     /// Asks `allow` about every request for a new session; who is refused gets the message of [`Forbidden`].
     ///
     /// Requests of a session that is open are not asked about: its id is a secret. A client that goes away meanwhile is
-    /// not waited for; a hook that panics refuses.
+    /// not waited for; a hook that panics, or takes longer than [`connect_timeout`](Self::connect_timeout), refuses.
     ///
     /// ```
     /// use sockeye_engine::{EngineConfig, Forbidden, HandshakeRequest};
@@ -70,7 +70,7 @@ impl EngineConfig {
     /// Has `generate` make the ids of sessions. Default: 120 random bits each.
     ///
     /// An id is a secret of 20 characters of `A-Z a-z 0-9 _ -`, as Node's are; other lengths can't be used. If it can't
-    /// be made, or is another session's, the request is refused with code 3.
+    /// be made within [`connect_timeout`](Self::connect_timeout), or is another session's, the request is refused with code 3.
     ///
     /// ```
     /// use sockeye_engine::{EngineConfig, HandshakeRequest, SessionId};

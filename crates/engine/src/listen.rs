@@ -124,7 +124,7 @@ pub(crate) trait Entrance: Clone + Send + Sync + 'static {
     type Pass: Send;
 
     /// Waits until another connection may enter.
-    fn pass(&self) -> impl Future<Output = Self::Pass>;
+    fn pass(&self, bounds: &Bounds) -> impl Future<Output = Self::Pass>;
 
     /// Lets a connection in. It needs a defined end whatever the peer does.
     fn enter(&self, stream: TcpStream, pass: Self::Pass) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -144,7 +144,7 @@ impl Entrance for Plain {
     type Stream = TcpStream;
     type Pass = ();
 
-    async fn pass(&self) {}
+    async fn pass(&self, _: &Bounds) {}
 
     async fn enter(&self, stream: TcpStream, (): ()) -> io::Result<TcpStream> {
         Ok(stream)
@@ -190,7 +190,7 @@ where
 
     async fn accept(&self, listener: &tokio::net::TcpListener) {
         loop {
-            let pass = self.entrance.pass().await;
+            let pass = self.entrance.pass(&self.engine.counters().bounds).await;
             match listener.accept().await {
                 Ok((stream, peer)) => self.engine.spawn(self.clone().receive(stream, peer, pass)),
                 Err(error) => {
@@ -206,7 +206,12 @@ where
         let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
         match entered {
             Some(Ok(stream)) => self.greet(stream, peer).await,
-            Some(Err(error)) => tracing::debug!(%peer, %error, "connection refused"),
+            Some(Err(error)) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    self.engine.counters().bounds.tls_handshake_timeout.add();
+                }
+                tracing::debug!(%peer, %error, "connection refused");
+            }
             None => {}
         }
     }

@@ -74,6 +74,17 @@ impl Extend<(&'static str, u64)> for Counts {
     }
 }
 
+/// What the connections of one event loop carry. Each loop has its own, or the loops would wait for each other.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    /// Messages that came; added once for a read.
+    pub(crate) received: Count,
+    /// Messages that were queued; added once for a write.
+    pub(crate) sent: Count,
+    /// Volatile messages that could not leave at once.
+    pub(crate) dropped: Count,
+}
+
 /// What an engine counts: all of it rare, once for a connection or a bound.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -105,6 +116,7 @@ impl Counters {
 #[derive(Default)]
 pub(crate) struct Bounds {
     pub(crate) close_timeout: Count,
+    pub(crate) connect_timeout: Count,
     pub(crate) control_frames: Count,
     pub(crate) head_timeout: Count,
     pub(crate) max_connections: Count,
@@ -123,32 +135,23 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     fn counts(&self) -> Counts {
-        let Self { close_timeout, control_frames, head_timeout, max_fragments, max_head, max_payload, .. } = self;
-        let Self { outbox_limit, outbox_patience, pause_timeout, ping_timeout, .. } = self;
-        let Self {
-            max_connections,
-            max_connections_per_address,
-            tls_handshake_timeout,
-            tls_handshakes,
-            upgrade_timeout,
-            ..
-        } = self;
         [
-            ("close_timeout", close_timeout),
-            ("control_frames", control_frames),
-            ("head_timeout", head_timeout),
-            ("max_connections", max_connections),
-            ("max_connections_per_address", max_connections_per_address),
-            ("max_fragments", max_fragments),
-            ("max_head", max_head),
-            ("max_payload", max_payload),
-            ("outbox_limit", outbox_limit),
-            ("outbox_patience", outbox_patience),
-            ("pause_timeout", pause_timeout),
-            ("ping_timeout", ping_timeout),
-            ("tls_handshake_timeout", tls_handshake_timeout),
-            ("tls_handshakes", tls_handshakes),
-            ("upgrade_timeout", upgrade_timeout),
+            ("close_timeout", &self.close_timeout),
+            ("connect_timeout", &self.connect_timeout),
+            ("control_frames", &self.control_frames),
+            ("head_timeout", &self.head_timeout),
+            ("max_connections", &self.max_connections),
+            ("max_connections_per_address", &self.max_connections_per_address),
+            ("max_fragments", &self.max_fragments),
+            ("max_head", &self.max_head),
+            ("max_payload", &self.max_payload),
+            ("outbox_limit", &self.outbox_limit),
+            ("outbox_patience", &self.outbox_patience),
+            ("pause_timeout", &self.pause_timeout),
+            ("ping_timeout", &self.ping_timeout),
+            ("tls_handshake_timeout", &self.tls_handshake_timeout),
+            ("tls_handshakes", &self.tls_handshakes),
+            ("upgrade_timeout", &self.upgrade_timeout),
         ]
         .into_iter()
         .map(|(setting, count)| (setting, count.get()))
@@ -168,6 +171,12 @@ pub struct EngineMetrics {
     pub deadlines: u64,
     /// Tasks and requests that [`Engine::close`] would wait for.
     pub tasks: u64,
+    /// Messages that have come.
+    pub received: u64,
+    /// Messages that have been queued for clients, and have left if their connection lived on.
+    pub sent: u64,
+    /// Volatile messages that have been dropped.
+    pub dropped: u64,
     /// Sessions that have been opened.
     pub opened: u64,
     /// Sessions that have gone from polling to a WebSocket.
@@ -183,14 +192,18 @@ pub struct EngineMetrics {
 impl Engine {
     /// Counts everything, from any thread. It takes some of the engine's locks for a moment each.
     pub fn metrics(&self) -> EngineMetrics {
-        let counters = self.counters();
+        let (counters, workers) = (self.counters(), self.workers());
+        let sum = |count: fn(&Traffic) -> &Count| workers.iter().map(|worker| count(&worker.traffic).get()).sum();
         let closed = CloseCause::ALL.iter().zip(&counters.closed);
         let refused = Refusal::KINDS.iter().zip(&counters.refused);
         EngineMetrics {
             connections: as_count(self.connections()),
             websockets: counters.websockets.get(),
-            deadlines: as_count(self.deadlines()),
+            deadlines: as_count(workers.iter().map(|worker| worker.watches()).sum()),
             tasks: as_count(self.tasks()),
+            received: sum(|traffic| &traffic.received),
+            sent: sum(|traffic| &traffic.sent),
+            dropped: sum(|traffic| &traffic.dropped),
             opened: counters.opened.get(),
             upgraded: counters.upgraded.get(),
             closed: closed.map(|(cause, count)| (cause.name(), count.get())).collect(),

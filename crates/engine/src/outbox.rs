@@ -91,14 +91,16 @@ impl Outbox {
         self.may_compress |= compression == Compression::Allowed;
     }
 
-    /// Queues a control frame ahead of the data.
-    pub(crate) fn push_control(&mut self, frame: &[u8]) {
-        if self.control.len() + frame.len() > MAX_CONTROL && self.control_written == 0 {
+    /// Queues a control frame ahead of the data. Says whether there was room for it, with nothing dropped.
+    pub(crate) fn push_control(&mut self, frame: &[u8]) -> bool {
+        let fits = self.control.len() + frame.len() <= MAX_CONTROL;
+        if !fits && self.control_written == 0 {
             self.drop_pongs();
         }
         if self.control.len() + frame.len() <= MAX_CONTROL {
             self.control.extend_from_slice(frame);
         }
+        fits
     }
 
     /// Only the last ping has to be answered (RFC 6455, section 5.5.3).

@@ -136,7 +136,7 @@ impl Engine {
             Intent::Continue(_) | Intent::Upgrade(_) | Intent::AcceptAndClose => None,
         };
         if let Some(shown) = asked.shown.as_ref().filter(|_| asked.query.sid.is_none()) {
-            self.config().hooks.allow(shown).await?;
+            self.in_time(self.config().hooks.allow(shown), Refusal::Forbidden(None)).await?;
         }
         match (intent, asked.can_upgrade) {
             (Intent::Open { transport: Transport::Polling }, false) => {
@@ -210,11 +210,24 @@ impl Engine {
         }
     }
 
+    /// What the application decides, unless it takes too long.
+    async fn in_time<T>(&self, decides: impl Future<Output = Result<T, Refusal>>, late: Refusal) -> Result<T, Refusal> {
+        let limit = self.config().connect_timeout;
+        tokio::time::timeout(limit, decides).await.unwrap_or_else(|_| {
+            self.counters().bounds.connect_timeout.add();
+            tracing::error!(?limit, "a hook took longer than `connect_timeout`: refusing its request");
+            Err(late)
+        })
+    }
+
     /// What a new session is to be, or why it may not be.
     async fn opening(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Opening, Refusal> {
         let protocol = verify_protocol(asked.query.protocol, self.config().protocols)?;
         let id = match &asked.shown {
-            Some(shown) => self.config().hooks.new_id(shown).await?,
+            Some(shown) => {
+                let late = Refusal::BadRequest(BadRequest::SessionId);
+                self.in_time(self.config().hooks.new_id(shown), late).await?
+            }
             None => None,
         };
         if id.is_some_and(|id| self.sessions().get(&id).is_some()) {

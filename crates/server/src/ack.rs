@@ -197,6 +197,7 @@ impl<T: DeserializeOwned> Future for AckFuture<T> {
         match &mut waiting.timeout {
             Some(timeout) => {
                 ready!(timeout.poll(cx));
+                waiting.socket.settings().counters.bounds.ack_timeout.add();
                 Poll::Ready(Err(AckError::Timeout))
             }
             None => Poll::Pending,

@@ -187,7 +187,8 @@ impl ServerBuilder {
     /// Asks `allow` about every request that opens a connection, before any namespace is known.
     ///
     /// Who is refused gets the message of [`Forbidden`], on polling with status 403, and on a WebSocket with 400. Later
-    /// requests of a client that is let in are not asked about. A hook that panics refuses.
+    /// requests of a client that is let in are not asked about. A hook that panics, or takes longer than
+    /// [`connect_timeout`](Self::connect_timeout), refuses.
     ///
     /// ```
     /// use sockeye::{Forbidden, HandshakeRequest, Server};
@@ -301,7 +302,12 @@ impl ServerBuilder {
     }
 
     /// How long a connection may stay without joining a namespace. Default: 45 s.
+    ///
+    /// Nor may the application take longer to let a client in: by [`allow_request`](Self::allow_request) and
+    /// [`generate_id`](Self::generate_id) each, which refuse then, by [`of_dynamic`](Server::of_dynamic) and by the
+    /// [middlewares](crate::Namespace::middleware) of a namespace, with a `connect_error`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.engine = self.engine.connect_timeout(timeout);
         self.connect_timeout = timeout;
         self
     }
@@ -381,9 +387,10 @@ impl ServerBuilder {
     /// [`ConfigError`] names the setting that can't be used.
     pub fn build(self) -> Result<Server, ConfigError> {
         self.check()?;
+        let counters = Arc::new(Counters::default());
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits, self.parser),
+            wire: Wire::new(self.limits, self.parser, counters.clone()),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             empty_namespaces: self.empty_namespaces,
@@ -395,7 +402,7 @@ impl ServerBuilder {
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
-            counters: Counters::default(),
+            counters,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),
             serve_client: self.serve_client == ServeClient::Yes,

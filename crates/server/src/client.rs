@@ -140,8 +140,11 @@ impl Client {
     /// Ends the connection of a client that broke the protocol.
     pub(crate) fn punish(&self, violation: &Violation) {
         tracing::debug!(%violation, "closing the connection of a client that broke the protocol");
-        if let Violation::Undecodable(DecodeError::TooManyAttachments { .. }) = violation {
-            self.server.settings.counters.bounds.max_attachments.add();
+        let bounds = &self.server.settings.counters.bounds;
+        match violation {
+            Violation::Undecodable(DecodeError::TooManyAttachments { .. }) => bounds.max_attachments.add(),
+            Violation::Undecodable(DecodeError::TooDeep { .. }) => bounds.nesting.add(),
+            _ => {}
         }
         let (reason, cause) = match violation {
             Violation::Undecodable(_) => (DisconnectReason::ForcedClose, CloseCause::Malformed),
@@ -249,8 +252,9 @@ impl Client {
         let (client, name, auth) = (self.clone(), name.to_owned(), auth.to_owned());
         let parents = Arc::clone(&parents);
         let asking = async move {
-            let parent = parent::choose(&parents, &name, if auth.is_empty() { "{}" } else { &auth }).await;
-            let decided = || client.decided(&name, &auth, parent.as_ref());
+            let choosing = parent::choose(&parents, &name, if auth.is_empty() { "{}" } else { &auth });
+            let parent = connect::in_time(&client.server.settings, choosing).await;
+            let decided = || client.decided(&name, &auth, parent);
             if catch_unwind(AssertUnwindSafe(decided)).is_err() {
                 tracing::error!(namespace = name, "a connect handler panicked: closing its connection");
                 client.end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
@@ -262,12 +266,16 @@ impl Client {
         }
     }
 
-    fn decided(self: &Arc<Self>, name: &str, auth: &str, parent: Option<&Arc<Parent>>) {
-        match parent.and_then(|parent| self.server.enter(name, Some(parent))) {
-            Some(namespace) => self.enter(namespace, auth, Places::take_asked),
-            None if self.places.lock().stop_asking(name) => self.refuse(name, &ConnectError::new(UNKNOWN)),
+    fn decided(self: &Arc<Self>, name: &str, auth: &str, parent: Result<Option<Arc<Parent>>, ConnectError>) {
+        let entered = parent.and_then(|parent| {
+            let entered = parent.and_then(|parent| self.server.enter(name, Some(&parent)));
+            entered.ok_or_else(|| ConnectError::new(UNKNOWN))
+        });
+        match entered {
+            Ok(namespace) => self.enter(namespace, auth, Places::take_asked),
+            Err(error) if self.places.lock().stop_asking(name) => self.refuse(name, &error),
             // It has gone meanwhile.
-            None => {}
+            Err(_) => {}
         }
     }
 
@@ -306,6 +314,7 @@ impl Client {
 
     /// Tells the client that it may not enter the namespace.
     pub(crate) fn refuse(&self, namespace: &str, error: &ConnectError) {
+        self.server.settings.counters.connect_errors.add();
         self.send_own(namespace, |draft| match self.connection.protocol() {
             Protocol::V3 => draft.refusal_v3(error.packet()),
             Protocol::V4 => draft.refusal(error.packet()),

@@ -304,6 +304,7 @@ pub(crate) fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<
         Err(error) => (error, ack),
     };
     let server = socket.client().server();
+    server.settings.counters.errors.add();
     server.settings.report(Failure { socket: socket.clone(), event: event.into(), error, ack });
 }
 

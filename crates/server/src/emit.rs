@@ -321,6 +321,7 @@ impl Emit {
         let namespace = socket.namespace_ref();
         if self.options.guarantee == Guarantee::Volatile && !socket.connection().is_writable() {
             // It would be dropped: there is no need to write it first.
+            socket.connection().count_dropped();
             return Ok(());
         }
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);

@@ -76,7 +76,7 @@ pub(crate) struct Settings {
     /// With it, how long a lost connection may go unnoticed.
     pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,
     /// Without a slash at its end.

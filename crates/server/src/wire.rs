@@ -11,6 +11,8 @@ use sockeye_protocol::socket::{
     ToArguments, decode, encode_ack, encode_event, write_head,
 };
 
+use crate::metrics::Counters;
+
 /// How the packets of a server travel.
 ///
 /// All are written as the official text first, which costs nothing more where that is what is sent. Another parser
@@ -20,6 +22,7 @@ pub(crate) struct Wire {
     limits: Limits,
     /// `None` for the official text.
     parser: Option<Arc<dyn Parser>>,
+    counters: Arc<Counters>,
 }
 
 /// A packet that is being written. Each method writes a whole one.
@@ -56,8 +59,8 @@ thread_local! {
 }
 
 impl Wire {
-    pub(crate) fn new(limits: Limits, parser: Option<Arc<dyn Parser>>) -> Self {
-        Self { limits, parser }
+    pub(crate) fn new(limits: Limits, parser: Option<Arc<dyn Parser>>, counters: Arc<Counters>) -> Self {
+        Self { limits, parser, counters }
     }
 
     /// Makes what reads the packets of one connection.
@@ -89,6 +92,9 @@ impl Wire {
         attachments.clear();
         if text.capacity() <= MAX_SCRATCH {
             SCRATCH.set((text, attachments));
+        }
+        if let Err(EncodeError::TooManyAttachments { .. }) = result {
+            self.counters.bounds.max_attachments.add();
         }
         result
     }

@@ -101,11 +101,39 @@ pub(super) const CATALOGUE: &[Description] = &[
         reading: One(|metrics| metrics.suspended_handlers),
     },
     Description {
+        name: "sockeye_recovery_bytes",
+        kind: Gauge,
+        unit: "bytes",
+        help: "Bytes of events that are kept for clients that may come back.",
+        reading: One(|metrics| metrics.kept_bytes),
+    },
+    Description {
         name: "sockeye_tasks",
         kind: Gauge,
         unit: "tasks",
         help: "Tasks and requests that closing the server would wait for.",
         reading: One(|metrics| metrics.tasks),
+    },
+    Description {
+        name: "sockeye_messages_received_total",
+        kind: Counter,
+        unit: "messages",
+        help: "Messages of clients that have come.",
+        reading: One(|metrics| metrics.received),
+    },
+    Description {
+        name: "sockeye_messages_sent_total",
+        kind: Counter,
+        unit: "messages",
+        help: "Messages that have been queued for clients, each recipient counted.",
+        reading: One(|metrics| metrics.sent),
+    },
+    Description {
+        name: "sockeye_volatile_dropped_total",
+        kind: Counter,
+        unit: "messages",
+        help: "Volatile events that have been dropped, each recipient counted.",
+        reading: One(|metrics| metrics.dropped),
     },
     Description {
         name: "sockeye_connections_opened_total",
@@ -141,6 +169,29 @@ pub(super) const CATALOGUE: &[Description] = &[
         unit: "times",
         help: "How often a bound was reached, by the name of its setting.",
         reading: Each("bound", |metrics| metrics.bounds.clone()),
+    },
+    Description {
+        name: "sockeye_recoveries_total",
+        kind: Counter,
+        unit: "sockets",
+        help: "Clients that have come back for their session, and whether they have found it.",
+        reading: Each("outcome", |metrics| {
+            [("recovered", metrics.recovered), ("lost", metrics.unrecovered)].into_iter().collect()
+        }),
+    },
+    Description {
+        name: "sockeye_connect_errors_total",
+        kind: Counter,
+        unit: "sockets",
+        help: "Clients that have been refused by a namespace.",
+        reading: One(|metrics| metrics.connect_errors),
+    },
+    Description {
+        name: "sockeye_handler_errors_total",
+        kind: Counter,
+        unit: "errors",
+        help: "Errors of handlers, and data that did not fit them.",
+        reading: One(|metrics| metrics.errors),
     },
     Description {
         name: "sockeye_handler_panics_total",

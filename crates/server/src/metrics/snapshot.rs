@@ -1,5 +1,7 @@
 //! All that is counted, at one moment.
 
+use std::sync::atomic::Ordering;
+
 use sockeye_engine::Counts;
 
 use super::catalogue::{CATALOGUE, Sample};
@@ -26,8 +28,16 @@ pub struct Metrics {
     pub deadlines: u64,
     /// Handlers and event middlewares that wait for something.
     pub suspended_handlers: u64,
+    /// Bytes of events that are kept for clients that may come back.
+    pub kept_bytes: u64,
     /// Tasks and requests that [`Server::close`] would wait for.
     pub tasks: u64,
+    /// Messages of clients that have come.
+    pub received: u64,
+    /// Messages that have been queued for clients, each recipient counted.
+    pub sent: u64,
+    /// Volatile events that have been dropped, each recipient counted.
+    pub dropped: u64,
     /// Connections that have been opened.
     pub opened: u64,
     /// Connections that have gone from polling to a WebSocket.
@@ -38,6 +48,14 @@ pub struct Metrics {
     pub refused: Counts,
     /// How often a bound was reached, by the name of its setting; some are fixed and have a name of their own.
     pub bounds: Counts,
+    /// Clients that have come back and found their session.
+    pub recovered: u64,
+    /// Clients that have come back for a session in vain: too late, or something that they missed was lost.
+    pub unrecovered: u64,
+    /// Clients that have been refused by a namespace, for whatever reason.
+    pub connect_errors: u64,
+    /// Errors of handlers, and data that did not fit them: what [`Server::on_error`] is told.
+    pub errors: u64,
     /// Handlers that have panicked.
     pub panics: u64,
 }
@@ -87,12 +105,20 @@ impl Metrics {
             rooms: 0,
             deadlines: engine.deadlines,
             suspended_handlers: counters.suspended.get(),
+            kept_bytes: as_count(server.settings.kept_bytes.load(Ordering::Relaxed)),
             tasks: engine.tasks,
+            received: engine.received,
+            sent: engine.sent,
+            dropped: engine.dropped,
             opened: engine.opened,
             upgraded: engine.upgraded,
             closed: engine.closed,
             refused: engine.refused,
             bounds,
+            recovered: counters.recovered.get(),
+            unrecovered: counters.unrecovered.get(),
+            connect_errors: counters.connect_errors.get(),
+            errors: counters.errors.get(),
             panics: counters.panics.get(),
         };
         for namespace in server.namespaces.all() {

@@ -17,6 +17,7 @@ pub struct EngineConfig {
     pub(crate) path: String,
     pub(crate) timing: Timing,
     pub(crate) max_payload: usize,
+    pub(crate) max_fragments: u32,
     pub(crate) transports: Vec<Transport>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) max_connections_per_address: Option<usize>,
@@ -168,6 +169,7 @@ impl Default for EngineConfig {
             path: "/engine.io".to_owned(),
             timing: Timing::default(),
             max_payload: 1_000_000,
+            max_fragments: 16_384,
             transports: vec![Transport::Polling, Transport::WebSocket],
             max_connections: None,
             max_connections_per_address: None,
@@ -234,6 +236,13 @@ impl EngineConfig {
     #[must_use]
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
+        self
+    }
+
+    /// The most frames that one message may come in on a WebSocket. Default: 16,384, as Node's `ws`.
+    #[must_use]
+    pub fn max_fragments(mut self, frames: u32) -> Self {
+        self.max_fragments = frames;
         self
     }
 
@@ -428,6 +437,7 @@ impl EngineConfig {
         }
         for (setting, count) in [
             ("max_payload", Some(self.max_payload)),
+            ("max_fragments", usize::try_from(self.max_fragments).ok()),
             ("outbox_limit", Some(hard)),
             ("max_connections", self.max_connections),
             ("max_connections_per_address", self.max_connections_per_address),
@@ -506,6 +516,8 @@ mod tests {
             assert!(error(EngineConfig::default().path(path)).starts_with(&format!("`path` is {path:?}")));
         }
         assert_eq!(error(EngineConfig::default().max_payload(0)), "`max_payload` is zero: expected at least 1");
+        let none = error(EngineConfig::default().max_fragments(0));
+        assert_eq!(none, "`max_fragments` is zero: expected at least 1");
         let nobody = error(EngineConfig::default().max_connections(0));
         assert_eq!(nobody, "`max_connections` is zero: expected at least 1");
         let nobody = error(EngineConfig::default().max_connections_per_address(0));

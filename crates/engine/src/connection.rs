@@ -319,7 +319,7 @@ impl Connection {
         link.session.close(closed.reason);
         link.closed = Some(closed);
         self.count_sent(&mut link);
-        self.count_close(&link, closed.cause);
+        let bound = self.count_close(&link, closed.cause);
         let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
@@ -331,7 +331,8 @@ impl Connection {
             link.outbox = Outbox::default();
         }
         drop(link);
-        tracing::debug!(sid = %self.log_id(), reason = closed.reason.as_str(), cause = ?closed.cause, "closed");
+        let (sid, reason) = (self.log_id(), closed.reason.as_str());
+        tracing::debug!(%sid, reason, cause = ?closed.cause, bound, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);
         self.0.driver.wake();
         match lingers_until {
@@ -359,20 +360,26 @@ impl Connection {
         self.0.worker.traffic.dropped.add();
     }
 
-    fn count_close(&self, link: &Link, cause: CloseCause) {
-        let Counters { bounds, websockets, .. } = self.counters();
+    /// Counts an end. If it is that of a bound, says which one.
+    fn count_close(&self, link: &Link, cause: CloseCause) -> Option<String> {
+        let (counters, EngineConfig { timing, outbox, max_payload, .. }) = (self.counters(), self.config());
         if link.session.transport() == Transport::WebSocket {
-            websockets.remove();
+            counters.websockets.remove();
         }
-        match cause {
-            CloseCause::Silence => bounds.ping_timeout.add(),
-            CloseCause::Stalled => bounds.pause_timeout.add(),
-            CloseCause::TooLarge => bounds.max_payload.add(),
-            CloseCause::SlowConsumer if link.is_overfull(&self.config().outbox) => bounds.outbox_limit.add(),
-            CloseCause::SlowConsumer => bounds.outbox_patience.add(),
-            _ => {}
-        }
-        self.counters().closed(cause);
+        counters.closed(cause);
+        let bounds = &counters.bounds;
+        let (count, bound) = match cause {
+            CloseCause::Silence => (&bounds.ping_timeout, format!("ping_timeout ({:?})", timing.ping_timeout)),
+            CloseCause::Stalled => (&bounds.pause_timeout, format!("pause_timeout ({:?})", timing.pause_timeout)),
+            CloseCause::TooLarge => (&bounds.max_payload, format!("max_payload ({max_payload} bytes)")),
+            CloseCause::SlowConsumer if link.is_overfull(outbox) => {
+                (&bounds.outbox_limit, format!("outbox_limit ({} bytes)", outbox.hard))
+            }
+            CloseCause::SlowConsumer => (&bounds.outbox_patience, format!("outbox_patience ({:?})", outbox.patience)),
+            _ => return None,
+        };
+        count.add();
+        Some(bound)
     }
 
     /// Whether the session has ended on polling with something left to be fetched.
@@ -436,6 +443,7 @@ impl Connection {
                 Some(Due::ReleasePoll) => link.poll.release().map_or(Next::Nothing, Next::Wake),
                 Some(Due::UpgradeTimeout) => {
                     self.counters().bounds.upgrade_timeout.add();
+                    tracing::debug!(sid = %self.log_id(), bound = "upgrade_timeout", "upgrade given up");
                     link.prober.take().map_or(Next::Nothing, Next::Wake)
                 }
                 Some(Due::PingTimeout) => {

@@ -273,7 +273,8 @@ impl Engine {
     }
 
     fn decoder(&self, deflate: Option<Deflate>) -> Decoder {
-        let limits = Limits::default().max_message(self.0.config.max_payload);
+        let EngineConfig { max_payload, max_fragments, .. } = self.0.config;
+        let limits = Limits::default().max_message(max_payload).max_fragments(max_fragments);
         Decoder::new(Role::Server, limits).with_deflate(deflate)
     }
 
@@ -329,7 +330,7 @@ impl Engine {
         let mut outbox = Outbox::default();
         outbox.push_owned(answer.into());
         if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
-            self.0.counters.bounds.close_timeout.add();
+            self.0.counters.bounds.cut_off();
         }
     }
 

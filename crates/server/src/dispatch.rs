@@ -91,6 +91,7 @@ impl Queue {
     fn pause(&mut self, socket: &Socket) {
         if !std::mem::replace(&mut self.paused, true) {
             socket.settings().counters.bounds.max_waiting_events.add();
+            tracing::debug!(bound = "max_waiting_events", "too many events wait: reading stops");
             socket.connection().pause();
         }
     }
@@ -115,6 +116,7 @@ pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, pa
     }
     if queue.suspended >= settings.max_suspended && queue.waiting.is_empty() {
         settings.counters.bounds.max_suspended_handlers.add();
+        tracing::debug!(bound = "max_suspended_handlers", "too many handlers are suspended: events wait");
     }
     let waiting =
         Waiting { payload: packet.payload.into(), id: packet.id, attachments: arguments.attachments().to_vec() };

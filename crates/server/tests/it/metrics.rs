@@ -56,6 +56,37 @@ async fn bounds_are_counted_by_the_names_of_their_settings() {
 }
 
 #[tokio::test]
+async fn messages_are_counted_once_for_each_recipient() {
+    let host = Host::plain(builder()).await;
+    let (mut first, mut second) = (host.join().await, host.join().await);
+    let before = host.io.metrics();
+    first.send_all([r#"42["a"]"#, r#"42["b"]"#]).await;
+    host.io.emit("news", 1).unwrap();
+    for client in [&mut first, &mut second] {
+        client.expect(r#"42["news",1]"#).await;
+        client.settle().await;
+    }
+    let after = host.io.metrics();
+    assert_eq!((after.received - before.received, after.sent - before.sent), (2, 2));
+}
+
+async fn panics() {
+    panic!("as the client asked for");
+}
+
+#[tokio::test]
+async fn errors_and_panics_of_handlers_are_counted() {
+    let host = Host::plain(builder()).await;
+    host.io.on("number", async |sockeye::Data(_): sockeye::Data<i32>| ());
+    host.io.on("panic", panics);
+    let mut client = host.join().await;
+    client.send_all([r#"42["number","none"]"#, r#"42["panic"]"#]).await;
+    client.expect_closed().await;
+    let metrics = host.io.metrics();
+    assert_eq!((metrics.errors, metrics.panics, metrics.closed.of("panic")), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn refusals_are_counted_by_their_kinds() {
     let host = Host::plain(builder()).await;
     for (query, kind) in [

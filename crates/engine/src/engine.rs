@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sockeye_protocol::engine::{
-    BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
+    BadRequest, ContentCoding, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
 use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
-use crate::compression::{Coding, MOST_IN_PLACE};
+use crate::compression::{self, MOST_IN_PLACE};
 use crate::config::{ConfigError, EngineConfig};
 use crate::connection::Connection;
 use crate::cors::Cors;
@@ -197,12 +197,12 @@ impl Engine {
     }
 
     /// Compresses a body, a long one on a thread that may take its time. None if that has failed.
-    pub(crate) async fn compress(&self, coding: Coding, body: Bytes) -> Option<Bytes> {
+    pub(crate) async fn compress(&self, coding: ContentCoding, body: Bytes) -> Option<Bytes> {
         if body.len() <= MOST_IN_PLACE {
-            return coding.encode(&body).ok();
+            return compression::encode(coding, &body).ok();
         }
         let _turn = self.0.compressors.acquire().await.ok()?;
-        self.0.tasks.spawn_blocking(move || coding.encode(&body).ok()).await.ok()?
+        self.0.tasks.spawn_blocking(move || compression::encode(coding, &body).ok()).await.ok()?
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.

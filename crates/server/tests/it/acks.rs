@@ -167,6 +167,7 @@ async fn an_answer_that_does_not_come_times_out_and_may_come_too_late() {
         client.send(&format!("43{id}[1]")).await;
     }
     client.expect_nothing().await;
+    assert_eq!(host.reached("ack_timeout"), 3);
 }
 
 #[tokio::test]
@@ -230,6 +231,7 @@ async fn a_socket_owes_so_many_answers_and_no_more() {
     let third = socket.emit_with_ack::<i32>("ask", 3);
     let refused = within("a refusal", third).await;
     assert!(matches!(refused, Err(AckError::Emit(EmitError::TooManyAcks { limit: 2 }))), "{refused:?}");
+    assert_eq!(host.reached("max_pending_acks"), 1);
     // Who drops the future waits no more.
     drop(first);
     let fourth = socket.emit_with_ack::<i32>("ask", 4);

@@ -22,7 +22,7 @@ use crate::frames::{Dialect, Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Traffic};
 use crate::outbox::Outbox;
 use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
@@ -108,6 +108,10 @@ impl Connection {
     /// How many more bytes may wait before the connection is closed as a slow consumer.
     pub fn free_bytes(&self) -> usize {
         self.config().outbox.hard.saturating_sub(self.waiting_bytes())
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.worker.traffic
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -354,46 +358,6 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
-    }
-
-    /// Counts what has been queued, once for all messages that leave together.
-    pub(crate) fn count_sent(&self, link: &mut Link) {
-        let sent = link.take_uncounted();
-        if sent > 0 {
-            self.0.worker.traffic.sent.add_many(sent);
-        }
-    }
-
-    /// Counts messages that came together.
-    pub(crate) fn count_received(&self, received: u64) {
-        self.0.worker.traffic.received.add_many(received);
-    }
-
-    /// Counts a volatile message that was not even given to [`send`](Self::send), for it would have been dropped.
-    pub fn count_dropped(&self) {
-        self.0.worker.traffic.dropped.add();
-    }
-
-    /// Counts an end. If it is that of a bound, says which one.
-    fn count_close(&self, link: &Link, cause: CloseCause) -> Option<String> {
-        let (counters, EngineConfig { timing, outbox, max_payload, .. }) = (self.counters(), self.config());
-        if link.session.transport() == Transport::WebSocket {
-            counters.websockets.remove();
-        }
-        counters.closed(cause);
-        let bounds = &counters.bounds;
-        let (count, bound) = match cause {
-            CloseCause::Silence => (&bounds.ping_timeout, format!("ping_timeout ({:?})", timing.ping_timeout)),
-            CloseCause::Stalled => (&bounds.pause_timeout, format!("pause_timeout ({:?})", timing.pause_timeout)),
-            CloseCause::TooLarge => (&bounds.max_payload, format!("max_payload ({max_payload} bytes)")),
-            CloseCause::SlowConsumer if link.is_overfull(outbox) => {
-                (&bounds.outbox_limit, format!("outbox_limit ({} bytes)", outbox.hard))
-            }
-            CloseCause::SlowConsumer => (&bounds.outbox_patience, format!("outbox_patience ({:?})", outbox.patience)),
-            _ => return None,
-        };
-        count.add();
-        Some(bound)
     }
 
     /// Whether the session has ended on polling with something left to be fetched.

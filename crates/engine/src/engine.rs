@@ -24,7 +24,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
 use crate::compression::{self, MOST_IN_PLACE};
-use crate::config::{ConfigError, EngineConfig};
+use crate::config::EngineConfig;
+use crate::config_error::ConfigError;
 use crate::connection::Connection;
 use crate::cors::Cors;
 use crate::driver::{self, Driver};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use sockeye_protocol::engine::{
     CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport, UpgradeRefused,
 };
@@ -235,13 +235,28 @@ impl Connection {
         }
     }
 
-    /// Releases the lock and does what it told.
-    fn follow(&self, mut link: parking_lot::MutexGuard<'_, Link>, next: Next) {
+    /// Releases the lock and does what it told, after something was queued or written.
+    ///
+    /// Of the deadlines it is only the slow consumer's that this can have brought near.
+    fn follow(&self, link: MutexGuard<'_, Link>, next: Next) {
+        if link.has_fallen_behind() {
+            return self.rearm(link, next);
+        }
+        drop(link);
+        self.act(next);
+    }
+
+    /// Releases the lock and does what it told, and has the worker look at the connection when its next deadline comes.
+    fn rearm(&self, mut link: MutexGuard<'_, Link>, next: Next) {
         let watch = link.watch_from(&self.config().outbox);
         drop(link);
         if let Some(at) = watch {
             self.0.worker.watch(at, Arc::downgrade(&self.0));
         }
+        self.act(next);
+    }
+
+    fn act(&self, next: Next) {
         match next {
             Next::Nothing => {}
             Next::Schedule => self.0.worker.schedule(self),
@@ -255,17 +270,16 @@ impl Connection {
         }
     }
 
-    /// Has the worker look at the connection when its next deadline comes.
-    pub(crate) fn rearm(&self) {
-        let link = self.0.link.lock();
-        self.follow(link, Next::Nothing);
+    /// Has the worker look at the connection when its first deadline comes.
+    pub(crate) fn arm(&self) {
+        self.rearm(self.0.link.lock(), Next::Nothing);
     }
 
     /// Ends the session by itself at this time, with [`CloseCause::Expired`]; `None` takes that back.
     pub fn expire_at(&self, when: Option<Instant>) {
         let mut link = self.0.link.lock();
         link.session.expire_at(when);
-        self.follow(link, Next::Nothing);
+        self.rearm(link, Next::Nothing);
     }
 
     /// Stops reading from the client until [`resume`](Self::resume) has been called as often as this.
@@ -275,7 +289,7 @@ impl Connection {
         let mut link = self.0.link.lock();
         link.pauses += 1;
         link.session.suspend_heartbeat(now(), &self.config().timing);
-        self.follow(link, Next::Nothing);
+        self.rearm(link, Next::Nothing);
     }
 
     /// Takes one [`pause`](Self::pause) back; with the last of them reading goes on.
@@ -288,7 +302,7 @@ impl Connection {
         }
         link.session.restart_heartbeat(now(), &self.config().timing);
         let waiting = link.poster.take();
-        self.follow(link, Next::WakeDriver);
+        self.rearm(link, Next::WakeDriver);
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -302,7 +316,7 @@ impl Connection {
             link.attempt += 1;
             link.attempt
         };
-        self.rearm();
+        self.arm();
         Ok(attempt)
     }
 
@@ -393,7 +407,7 @@ impl Connection {
                 return self.close(Closed::forced(CloseCause::SlowConsumer));
             }
             let next = match link.session.due(at, &self.config().timing) {
-                None => return self.follow(link, Next::Nothing),
+                None => return self.rearm(link, Next::Nothing),
                 Some(Due::Ping) => {
                     link.outbox.push_control(&frame(Opcode::Text, b"2"));
                     link.after_push(&self.config().outbox)
@@ -416,7 +430,7 @@ impl Connection {
                 Some(Due::PauseTimeout) => Next::Close(Closed::forced(CloseCause::Stalled)),
                 Some(Due::Expired) => Next::Close(Closed::forced(CloseCause::Expired)),
             };
-            self.follow(link, next);
+            self.rearm(link, next);
         }
     }
 

@@ -240,7 +240,7 @@ impl Engine {
         if transport == Transport::WebSocket {
             self.0.counters.websockets.add();
         }
-        connection.rearm();
+        connection.arm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
         Ok(connection)
     }

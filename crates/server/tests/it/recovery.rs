@@ -479,7 +479,7 @@ async fn only_so_many_namespaces_stay_for_clients_that_are_away() {
         client.abort();
         eventually("the loss to be noticed", || host.io.connection_count() == 0).await;
     }
-    assert_eq!(host.reached("session_limit"), 1);
+    eventually("the bound to be counted", || host.reached("session_limit") == 1).await;
     for (name, pid) in pids {
         let mut client = Client::open(host.address, 4).await;
         client.send(&format!(r#"40{name},{{"pid":"{pid}"}}"#)).await;

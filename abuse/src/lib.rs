@@ -5,6 +5,7 @@
 
 #![allow(clippy::missing_errors_doc, reason = "every error here is a failed test, told by its own text")]
 
+mod crowd; // Many at once.
 mod peer; // A WebSocket client by hand.
 mod polling; // A polling client by hand.
 mod process; // The server's process.
@@ -12,6 +13,7 @@ mod status; // What the server says of itself.
 mod trial; // Before and after an attack.
 mod witness; // The client that has to be served meanwhile.
 
+pub use crowd::{crowd, host};
 pub use peer::{End, Peer, connect, connect_from, upgrade_request};
 pub use polling::{Answer, Http, Polling};
 pub use process::Process;

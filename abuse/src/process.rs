@@ -5,30 +5,38 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::status::Status;
 
-/// A server under test. It ends with its handle.
+/// Attacks take the machine for themselves, or they would be each other's witnesses.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A server under test, of which a process has one at a time. It ends with its handle.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     address: SocketAddr,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Process {
     /// Starts the program with these options and waits until it listens.
-    pub fn start(program: &Path, options: &[&str]) -> Result<Self> {
+    pub fn start(program: &Path, options: &str) -> Result<Self> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        // The server inherits it.
+        rlimit::increase_nofile_limit(u64::MAX)?;
         let mut command = Command::new(program);
-        command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(options.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let input = child.stdin.take().context("no standard input")?;
         let output = BufReader::new(child.stdout.take().context("no standard output")?);
-        let mut process = Self { child, input, output, address: ([127, 0, 0, 1], 0).into() };
+        let mut process = Self { child, input, output, address: ([127, 0, 0, 1], 0).into(), _turn: turn };
         let line = process.line()?;
         let address = line.strip_prefix("listening on http://").with_context(|| format!("not an address: {line:?}"))?;
         process.address = address.parse()?;

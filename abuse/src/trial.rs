@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -14,9 +13,6 @@ use crate::polling::Polling;
 use crate::process::Process;
 use crate::status::Status;
 use crate::witness::{Seen, Witness};
-
-/// Attacks take the machine for themselves, or they would be each other's witnesses.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// How much the server may have allocated for good by an attack, unless the trial says otherwise.
 ///
@@ -39,7 +35,6 @@ pub struct Trial {
     slack: usize,
     patience: Duration,
     start: Instant,
-    _turn: MutexGuard<'static, ()>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,9 +53,7 @@ impl Measured {
 impl Trial {
     /// Starts the server with these options, and the witness.
     pub async fn begin(name: &'static str, program: &str, options: &str) -> Result<Self> {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let options: Vec<&str> = options.split_whitespace().collect();
-        let server = Process::start(Path::new(program), &options)?;
+        let server = Process::start(Path::new(program), options)?;
         // What the server allocates once, for each of its threads, is there then.
         for _ in 0..8 {
             Peer::join(server.address()).await?.reset();
@@ -76,7 +69,6 @@ impl Trial {
             slack: SLACK,
             patience: PATIENCE,
             start: Instant::now(),
-            _turn: turn,
         };
         trial.until("the first clients to be gone", |status| status.connections == 1).await?;
         sleep(Duration::from_millis(100)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abuse::{Peer, Trial, connect_from};
+use abuse::{Http, Peer, Polling, Trial, connect_from};
 use anyhow::Result;
 use tokio::time::Instant;
 
@@ -30,5 +30,29 @@ async fn readers_with_a_closed_window_are_gone_after_the_patience() -> Result<()
     let seen = trial.end().await?;
     assert_eq!(seen.events, 200, "the witness got all of it");
     drop(readers);
+    Ok(())
+}
+
+#[tokio::test]
+async fn polls_whose_answers_are_not_read_are_given_up_after_the_patience() -> Result<()> {
+    let mut trial = Trial::begin("answers that are not read", SERVER, "--outbox-limit 67108864").await?;
+    let mut speaker = Peer::join(trial.address()).await?;
+    let mut pollers = Vec::new();
+    for _ in 0..20 {
+        let stream = connect_from(trial.address(), 2, Some(2048)).await?;
+        let mut polling = Polling::open_on(Http { stream }).await?;
+        polling.post("40").await?;
+        polling.poll().await?;
+        pollers.push(polling);
+    }
+    assert_eq!(speaker.ask(r#"["blast",200,50000]"#).await?, r#"["sent"]"#);
+    for polling in &mut pollers {
+        polling.http.begin("GET", &polling.target, "", b"").await?;
+    }
+    speaker.reset();
+    // Their sessions end by silence: what was answered is on its way. What counts is that nothing is held for them.
+    trial.until("the pollers to be gone", |status| status.connections == 1).await?;
+    trial.end().await?;
+    drop(pollers);
     Ok(())
 }

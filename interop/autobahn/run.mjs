@@ -3,6 +3,7 @@
 //   node interop/autobahn/run.mjs           all cases but 9.* (large and many messages; minutes)
 //   node interop/autobahn/run.mjs --full    all cases
 //
+// The server is taken from SOCKEYE_BIN_DIR, and built if that is not set.
 // The runner is kosoku, from PyPI, in a Python environment of its own under target/autobahn.
 
 import { execFileSync, spawn } from 'node:child_process';
@@ -37,7 +38,8 @@ function installRunner() {
   return runner;
 }
 
-function buildServer() {
+function serverFile() {
+  if (process.env.SOCKEYE_BIN_DIR) return join(process.env.SOCKEYE_BIN_DIR, 'ws-echo');
   const built = execFileSync(
     'cargo',
     ['build', '--release', '--package', 'ws-echo', '--message-format', 'json-render-diagnostics'],
@@ -74,7 +76,7 @@ function hasPassed({ id, behavior, behaviorClose }) {
 
 const full = process.argv.includes('--full');
 const runner = installRunner();
-const { server, url } = await startServer(buildServer());
+const { server, url } = await startServer(serverFile());
 try {
   const cases = await runCases(runner, url, full ? [] : ['-x', '9.*']);
   const failed = cases.filter((found) => !hasPassed(found));

@@ -3,6 +3,7 @@
 mod bundles; // The browser bundles of socket.io-client.
 mod failure; // Why a command could not do its work.
 mod fuzz; // The fuzz targets.
+mod instructions; // The instructions that each unit of work costs.
 mod npm; // The project's own npm packages.
 mod program; // Programs we run, and the ones we need.
 mod start; // The chat example, from nothing.
@@ -50,6 +51,12 @@ const TASKS: &[Task] = &[
         arguments: "[ARGUMENTS]",
         purpose: "measure Sockeye and its peers (bench/run.mjs)",
         run: bench,
+    },
+    Task {
+        name: "instructions",
+        arguments: "[SCENE]… | --update [SCENE]… | --profile SCENE [--lines]",
+        purpose: "count what a unit of work costs, against bench/instructions.json",
+        run: instructions::run,
     },
     Task {
         name: "fuzz",

@@ -45,6 +45,8 @@ pub(crate) const CXX: Requirement =
     Requirement { name: "a C++ compiler", probe: ("c++", &["--version"]), source: Source::Apt { package: "g++" } };
 pub(crate) const CHROMIUM: Requirement =
     Requirement { name: "chromium", probe: ("chromium", &["--version"]), source: Source::Apt { package: "chromium" } };
+pub(crate) const VALGRIND: Requirement =
+    Requirement { name: "valgrind", probe: ("valgrind", &["--version"]), source: Source::Apt { package: "valgrind" } };
 
 /// npm is a script on Windows, which only its full name starts.
 pub(crate) const NPM_PROGRAM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };

@@ -57,16 +57,18 @@ impl<S> Absentees<S> {
         Self { sessions: HashMap::default(), order: VecDeque::new(), departures: 0, keep, limit }
     }
 
-    /// A client has left.
-    pub fn keep(&mut self, id: PrivateId, session: S, now: Instant) {
+    /// A client has left. Says how many others had to go for want of room.
+    pub fn keep(&mut self, id: PrivateId, session: S, now: Instant) -> usize {
         self.departures += 1;
         let departure = self.departures;
         self.order.push_back((id.0.clone(), departure));
         self.sessions.insert(id.0, Left { session, at: now, departure });
         self.forget_old(now);
+        let too_many = self.sessions.len().saturating_sub(self.limit);
         while self.sessions.len() > self.limit {
             self.drop_oldest();
         }
+        too_many
     }
 
     /// A client has come back: what it left is its own again.

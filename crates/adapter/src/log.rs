@@ -36,6 +36,7 @@ pub struct Log<P> {
     bytes: usize,
     /// The newest event that went before its time.
     lost: Offset,
+    evicted: u64,
     keep: Duration,
     max_bytes: usize,
 }
@@ -73,6 +74,7 @@ impl<P> Log<P> {
             entries: VecDeque::new(),
             bytes: 0,
             lost: Offset::default(),
+            evicted: 0,
             keep,
             max_bytes,
         }
@@ -120,11 +122,17 @@ impl<P> Log<P> {
         self.bytes
     }
 
+    /// How many events went before their time, for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// Drops the oldest event before its time, for want of room; `false` if there is none.
     pub fn lose_oldest(&mut self) -> bool {
         let lost = self.drop_oldest();
         if let Some(entry) = &lost {
             self.lost = entry.offset;
+            self.evicted += 1;
         }
         lost.is_some()
     }

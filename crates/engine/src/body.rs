@@ -12,6 +12,12 @@ use hyper::body::Incoming;
 #[derive(Debug, Default)]
 pub struct Body(Option<Bytes>);
 
+impl Body {
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0.unwrap_or_default()
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self((!bytes.is_empty()).then_some(bytes))

@@ -37,6 +37,8 @@ pub enum CloseCause {
     SlowConsumer,
     /// Nothing was read from the peer for too long, because what it had sent was not handled: `pause_timeout`.
     Stalled,
+    /// The peer sent more in a time than the layer above allows.
+    Flood,
     /// The time set by `Connection::expire_at` has come.
     Expired,
     /// A receiver panicked.
@@ -47,6 +49,50 @@ pub enum CloseCause {
     Replaced,
     /// The server is shutting down.
     Shutdown,
+}
+
+impl CloseCause {
+    /// All of them.
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Peer,
+        Self::Lost,
+        Self::Silence,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::HeartbeatDirection,
+        Self::Overlap,
+        Self::ContentType,
+        Self::SlowConsumer,
+        Self::Stalled,
+        Self::Flood,
+        Self::Expired,
+        Self::Panic,
+        Self::Application,
+        Self::Replaced,
+        Self::Shutdown,
+    ];
+
+    /// Its name in metrics, which will not change.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Lost => "lost",
+            Self::Silence => "silence",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::HeartbeatDirection => "heartbeat_direction",
+            Self::Overlap => "overlap",
+            Self::ContentType => "content_type",
+            Self::SlowConsumer => "slow_consumer",
+            Self::Stalled => "stalled",
+            Self::Flood => "flood",
+            Self::Expired => "expired",
+            Self::Panic => "panic",
+            Self::Application => "application",
+            Self::Replaced => "replaced",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 impl Closed {

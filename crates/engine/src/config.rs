@@ -18,11 +18,14 @@ pub struct EngineConfig {
     pub(crate) timing: Timing,
     pub(crate) max_payload: usize,
     pub(crate) transports: Vec<Transport>,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) allow_upgrades: bool,
     pub(crate) protocols: &'static [Protocol],
     pub(crate) outbox: OutboxLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) trailing_slash: TrailingSlash,
     pub(crate) cors: Option<Cors>,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -166,11 +169,14 @@ impl Default for EngineConfig {
             timing: Timing::default(),
             max_payload: 1_000_000,
             transports: vec![Transport::Polling, Transport::WebSocket],
+            max_connections: None,
+            max_connections_per_address: None,
             allow_upgrades: true,
             protocols: &[Protocol::V4, Protocol::V3],
             outbox: OutboxLimits { soft: 1 << 20, hard: 16 << 20, patience: Duration::from_secs(10) },
             close_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(45),
             trailing_slash: TrailingSlash::Required,
             cors: None,
             allowed_origins: AllowedOrigins::All,
@@ -238,6 +244,28 @@ impl EngineConfig {
         self
     }
 
+    /// The most sessions that may be open in all. Default: as many as come.
+    ///
+    /// A request for one more is answered with status 503, `Retry-After` and `{"code":6,"message":"Too many connections"}`.
+    /// A session has its place from its first request on, also while the application is being asked about it.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = Some(count);
+        self
+    }
+
+    /// The most sessions that may be open from one address, for IPv6 from one /64. Default: as many as come.
+    ///
+    /// The answer to one more is that of [`max_connections`](Self::max_connections). The address is that of the peer, or what
+    /// [`client_address`](Self::client_address) says; sessions of which it is not known are not counted. If the HTTP server
+    /// does not tell it by [`PeerAddress`](crate::PeerAddress), that of a WebSocket is known only once it is one: it is
+    /// closed then.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, count: usize) -> Self {
+        self.max_connections_per_address = Some(count);
+        self
+    }
+
     /// Whether clients are told that they can upgrade. Default: yes.
     #[must_use]
     pub fn allow_upgrades(mut self, allow: Upgrades) -> Self {
@@ -291,6 +319,14 @@ impl EngineConfig {
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
+        self
+    }
+
+    /// How long [`allow_request`](Self::allow_request) and [`generate_id`](Self::generate_id) may take, each; then the request is
+    /// refused as if they had failed. Default: 45 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
         self
     }
 
@@ -381,6 +417,7 @@ impl EngineConfig {
             ("upgrade_timeout", self.timing.upgrade_timeout),
             ("pause_timeout", self.timing.pause_timeout),
             ("head_timeout", self.head_timeout),
+            ("connect_timeout", self.connect_timeout),
             ("tls_handshake_timeout", self.tls_handshake_timeout),
         ];
         times.into_iter().try_for_each(|(setting, time)| ConfigError::check_time(setting, time))?;
@@ -389,8 +426,13 @@ impl EngineConfig {
         for (setting, time) in [("outbox_patience", patience), ("close_timeout", self.close_timeout)] {
             ConfigError::check_span(setting, time, Duration::ZERO)?;
         }
-        for (setting, count) in [("max_payload", self.max_payload), ("outbox_limit", hard)] {
-            ConfigError::check_count(setting, count)?;
+        for (setting, count) in [
+            ("max_payload", Some(self.max_payload)),
+            ("outbox_limit", Some(hard)),
+            ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
+        ] {
+            count.map_or(Ok(()), |count| ConfigError::check_count(setting, count))?;
         }
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
@@ -464,6 +506,10 @@ mod tests {
             assert!(error(EngineConfig::default().path(path)).starts_with(&format!("`path` is {path:?}")));
         }
         assert_eq!(error(EngineConfig::default().max_payload(0)), "`max_payload` is zero: expected at least 1");
+        let nobody = error(EngineConfig::default().max_connections(0));
+        assert_eq!(nobody, "`max_connections` is zero: expected at least 1");
+        let nobody = error(EngineConfig::default().max_connections_per_address(0));
+        assert_eq!(nobody, "`max_connections_per_address` is zero: expected at least 1");
         assert!(error(EngineConfig::default().outbox_limit(0).outbox_mark(0)).starts_with("`outbox_limit` is zero"));
         assert!(error(EngineConfig::default().transports([])).starts_with("`transports` is empty"));
         let deflate = PerMessageDeflate::default().level(10);
@@ -482,12 +528,13 @@ mod tests {
         type Set = fn(EngineConfig, Duration) -> EngineConfig;
         let tiny = Duration::from_micros(999);
         let most = Duration::from_secs(24 * 24 * 3600);
-        let setters: [(&str, Set); 8] = [
+        let setters: [(&str, Set); 9] = [
             ("ping_interval", EngineConfig::ping_interval),
             ("ping_timeout", EngineConfig::ping_timeout),
             ("upgrade_timeout", EngineConfig::upgrade_timeout),
             ("pause_timeout", EngineConfig::pause_timeout),
             ("head_timeout", EngineConfig::head_timeout),
+            ("connect_timeout", EngineConfig::connect_timeout),
             ("tls_handshake_timeout", EngineConfig::tls_handshake_timeout),
             ("outbox_patience", EngineConfig::outbox_patience),
             ("close_timeout", EngineConfig::close_timeout),

@@ -11,7 +11,7 @@ use sockeye_protocol::engine::{
     CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport, UpgradeRefused,
 };
 use sockeye_websocket::deflate::Deflate;
-use sockeye_websocket::{Opcode, frame, header};
+use sockeye_websocket::{MAX_SERVER_HEADER, Opcode, frame};
 use tokio_util::sync::CancellationToken;
 
 use crate::close::{CloseCause, Closed};
@@ -22,6 +22,7 @@ use crate::frames::{Dialect, Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
+use crate::metrics::Counters;
 use crate::outbox::Outbox;
 use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
@@ -109,6 +110,10 @@ impl Connection {
         self.config().outbox.hard.saturating_sub(self.waiting_bytes())
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.engine.counters
+    }
+
     pub(crate) fn config(&self) -> &EngineConfig {
         &self.0.engine.config
     }
@@ -152,27 +157,33 @@ impl Connection {
         const GATHER_BELOW: usize = 4096;
         let options = options.into();
         let deflate = self.deflate(text.len() + 1, options);
-        if attachments.is_empty() && deflate.is_none() && text.len() < GATHER_BELOW {
-            let header = header(Opcode::Text, text.len() + 1);
-            self.queue(options, |outbox| outbox.push_copied(&[&header, b"4", text]));
-            return;
+        let binary: usize = attachments.iter().map(|bytes| bytes.len() + 1 + MAX_SERVER_HEADER).sum();
+        let write_attachments = |out: &mut Vec<u8>| {
+            for bytes in attachments {
+                write_binary(out, self.dialect(), bytes);
+            }
+        };
+        if deflate.is_none() && text.len() + binary < GATHER_BELOW {
+            return self.queue(options, |outbox| {
+                outbox.push_written(|out| {
+                    write_text(out, text);
+                    write_attachments(out);
+                });
+            });
         }
-        let binary: usize = attachments.iter().map(|bytes| bytes.len() + 11).sum();
-        let mut frames = Vec::with_capacity(text.len() + 11 + binary);
+        let mut frames = Vec::with_capacity(text.len() + 1 + MAX_SERVER_HEADER + binary);
         write_text(&mut frames, text);
         if let Some(deflate) = deflate {
             compress(&mut frames, deflate);
         }
-        for bytes in attachments {
-            write_binary(&mut frames, self.dialect(), bytes);
-        }
+        write_attachments(&mut frames);
         self.queue(options, |outbox| outbox.push_owned(frames.into()));
     }
 
     /// Sends one binary message to this connection alone. Nothing happens on a connection that has ended.
     pub fn send_binary(&self, bytes: &[u8], options: impl Into<SendOptions>) {
         let options = options.into();
-        let mut frame = Vec::with_capacity(bytes.len() + 11);
+        let mut frame = Vec::with_capacity(bytes.len() + 1 + MAX_SERVER_HEADER);
         write_binary(&mut frame, self.dialect(), bytes);
         if let Some(deflate) = self.deflate(bytes.len(), options) {
             compress(&mut frame, deflate);
@@ -197,6 +208,9 @@ impl Connection {
         let limits = &self.config().outbox;
         let mut link = self.0.link.lock();
         if !link.takes(options.guarantee) {
+            if options.guarantee == Guarantee::Volatile {
+                self.0.worker.traffic.dropped.add();
+            }
             return;
         }
         push(&mut link.outbox);
@@ -209,7 +223,9 @@ impl Connection {
     pub(crate) fn queue_control(&self, frame: &[u8]) {
         let mut link = self.0.link.lock();
         if link.session.is_open() {
-            link.outbox.push_control(frame);
+            if !link.outbox.push_control(frame) {
+                self.counters().bounds.control_frames.add();
+            }
             let next = link.after_push(&self.config().outbox);
             self.follow(link, next);
         }
@@ -302,6 +318,8 @@ impl Connection {
         }
         link.session.close(closed.reason);
         link.closed = Some(closed);
+        self.count_sent(&mut link);
+        self.count_close(&link, closed.cause);
         let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
@@ -321,6 +339,40 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
+    }
+
+    /// Counts what has been queued, once for all messages that leave together.
+    pub(crate) fn count_sent(&self, link: &mut Link) {
+        let sent = link.take_uncounted();
+        if sent > 0 {
+            self.0.worker.traffic.sent.add_many(sent);
+        }
+    }
+
+    /// Counts messages that came together.
+    pub(crate) fn count_received(&self, received: u64) {
+        self.0.worker.traffic.received.add_many(received);
+    }
+
+    /// Counts a volatile message that was not even given to [`send`](Self::send), for it would have been dropped.
+    pub fn count_dropped(&self) {
+        self.0.worker.traffic.dropped.add();
+    }
+
+    fn count_close(&self, link: &Link, cause: CloseCause) {
+        let Counters { bounds, websockets, .. } = self.counters();
+        if link.session.transport() == Transport::WebSocket {
+            websockets.remove();
+        }
+        match cause {
+            CloseCause::Silence => bounds.ping_timeout.add(),
+            CloseCause::Stalled => bounds.pause_timeout.add(),
+            CloseCause::TooLarge => bounds.max_payload.add(),
+            CloseCause::SlowConsumer if link.is_overfull(&self.config().outbox) => bounds.outbox_limit.add(),
+            CloseCause::SlowConsumer => bounds.outbox_patience.add(),
+            _ => {}
+        }
+        self.counters().closed(cause);
     }
 
     /// Whether the session has ended on polling with something left to be fetched.
@@ -382,7 +434,10 @@ impl Connection {
                     link.after_push(&self.config().outbox)
                 }
                 Some(Due::ReleasePoll) => link.poll.release().map_or(Next::Nothing, Next::Wake),
-                Some(Due::UpgradeTimeout) => link.prober.take().map_or(Next::Nothing, Next::Wake),
+                Some(Due::UpgradeTimeout) => {
+                    self.counters().bounds.upgrade_timeout.add();
+                    link.prober.take().map_or(Next::Nothing, Next::Wake)
+                }
                 Some(Due::PingTimeout) => {
                     Next::Close(Closed { reason: CloseReason::PingTimeout, cause: CloseCause::Silence })
                 }
@@ -401,6 +456,7 @@ impl Connection {
     /// Writes what was queued. Called by the worker at the end of a turn.
     pub(crate) fn flush(&self) {
         let mut link = self.0.link.lock();
+        self.count_sent(&mut link);
         let next = link.flush(&self.config().outbox);
         self.follow(link, next);
     }
@@ -408,6 +464,7 @@ impl Connection {
     /// Writes what was queued, and has the task woken when the kernel takes more. Called by the connection's task.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut link = self.0.link.lock();
+        self.count_sent(&mut link);
         let written = link.poll_write(cx, &self.config().outbox);
         let next = match &written {
             Poll::Ready(Err(_)) => Next::Close(Closed::lost()),

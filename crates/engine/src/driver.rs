@@ -130,7 +130,9 @@ impl Driver {
             let Some((writer, outbox)) = self.last_words() else { return };
             Box::pin(async move {
                 let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
-                let _ = connection.abort().run_until_cancelled(ending).await;
+                if let Some(Err(_)) = connection.abort().run_until_cancelled(ending).await {
+                    connection.counters().bounds.close_timeout.add();
+                }
             })
         });
     }
@@ -274,6 +276,9 @@ impl Driver {
             return Err(Stop::NotUpgraded);
         }
         let step = link.session.probe(&packet, now());
+        if let ProbeStep::Complete = step {
+            self.connection.counters().websockets.add();
+        }
         drop(link);
         match step {
             ProbeStep::Answer => {
@@ -304,11 +309,12 @@ impl Driver {
         let poll = link.poll.release();
         // If the last pong has not left yet, it leaves with the rest.
         let control = probe.outbox.take();
-        control.frames().for_each(|(opcode, payload)| link.outbox.push_control(&frame(opcode, payload)));
+        control.frames().for_each(|(opcode, payload)| _ = link.outbox.push_control(&frame(opcode, payload)));
         drop(link);
         if let Some(waker) = poll {
             waker.wake();
         }
+        self.connection.counters().upgraded.add();
         tracing::debug!(sid = %self.connection.log_id(), "upgraded");
     }
 }
@@ -356,6 +362,9 @@ fn refuse(connection: &Connection, error: &ProtocolError) -> Closed {
     let code = error.close_code();
     connection.link().lock().close_code = Some(code);
     tracing::debug!(sid = %connection.log_id(), %error, "WebSocket protocol broken");
+    if let ProtocolError::TooManyFragments { .. } = error {
+        connection.counters().bounds.max_fragments.add();
+    }
     Closed::error(if code == 1009 { CloseCause::TooLarge } else { CloseCause::Malformed })
 }
 
@@ -373,7 +382,9 @@ async fn end_probe(connection: &Connection, mut reader: Reader, probe: Probe, ti
     };
     if !matches!(tokio::time::timeout(timeout, ending).await, Ok(Err(_))) {
         outbox.push_owned(frame(Opcode::Close, &[]));
-        let _ = tokio::time::timeout(timeout, end(reader, writer, outbox)).await;
+        if tokio::time::timeout(timeout, end(reader, writer, outbox)).await.is_err() {
+            connection.counters().bounds.close_timeout.add();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine: its sessions, its tasks, its end.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sockeye_protocol::engine::{
     BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
@@ -28,7 +30,9 @@ use crate::cors::Cors;
 use crate::driver::{self, Driver};
 use crate::handshake::Handshake;
 use crate::inbox::{Acceptor, Delivery};
+use crate::metrics::Counters;
 use crate::outbox::Outbox;
+use crate::places::{Place, Places};
 use crate::sessions::Sessions;
 use crate::upgrade::Socket;
 use crate::worker::{Worker, Writes, now};
@@ -40,9 +44,13 @@ pub struct Engine(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     pub(crate) sessions: Sessions,
+    pub(crate) places: Arc<Places>,
     acceptor: Arc<dyn Acceptor>,
     /// For connections of threads that have no worker of their own.
     worker: Arc<Worker>,
+    /// Those of the event loops.
+    loops: Mutex<Vec<Arc<Worker>>>,
+    pub(crate) counters: Counters,
     tasks: TaskTracker,
     /// The workers' own tasks, which end last.
     workers: TaskTracker,
@@ -79,6 +87,8 @@ pub(crate) struct Opening {
     pub(crate) protocol: Protocol,
     pub(crate) peer: PeerEncoding,
     pub(crate) handshake: Handshake,
+    /// Its place, if their number is limited.
+    pub(crate) place: Option<Box<Place>>,
 }
 
 /// How [`Engine::close`] ends the connections.
@@ -98,6 +108,9 @@ impl Default for Drain {
     }
 }
 
+/// How long tasks that are aborted may take to notice.
+const ABORTED_WITHIN: Duration = Duration::from_secs(2);
+
 impl Engine {
     /// An engine that gives its connections to `acceptor`.
     ///
@@ -106,10 +119,12 @@ impl Engine {
     pub fn new(config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Result<Self, ConfigError> {
         let config = config.check()?;
         Ok(Self(Arc::new(Shared {
-            worker: Worker::new(Writes::ByConnection, &config.timing),
-            config,
             sessions: Sessions::default(),
+            places: Places::new(config.max_connections, config.max_connections_per_address),
             acceptor,
+            worker: Worker::new(Writes::ByConnection, &config.timing),
+            loops: Mutex::default(),
+            counters: Counters::default(),
             tasks: TaskTracker::new(),
             workers: TaskTracker::new(),
             home: OnceLock::new(),
@@ -117,6 +132,7 @@ impl Engine {
             compressors: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)),
             stop_listening: CancellationToken::new(),
             abort: CancellationToken::new(),
+            config,
         })))
     }
 
@@ -125,8 +141,27 @@ impl Engine {
         self.0.sessions.len()
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// The workers of all event loops, and that of all other threads.
+    pub(crate) fn workers(&self) -> Vec<Arc<Worker>> {
+        self.0.loops.lock().iter().chain([&self.0.worker]).cloned().collect()
+    }
+
+    /// How many tasks and requests [`close`](Self::close) would wait for.
+    pub(crate) fn tasks(&self) -> usize {
+        self.0.tasks.len()
+    }
+
     pub(crate) fn config(&self) -> &EngineConfig {
         &self.0.config
+    }
+
+    /// A place for a session to come; `None` if nothing limits them.
+    pub(crate) fn place(&self, address: Option<IpAddr>) -> Result<Option<Box<Place>>, Refusal> {
+        self.0.places.take(address, &self.0.counters.bounds)
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -181,6 +216,7 @@ impl Engine {
     pub(crate) fn install_worker(&self) {
         let worker = Worker::new(Writes::ByWorker, &self.0.config.timing);
         worker.install();
+        self.0.loops.lock().push(worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
     }
 
@@ -189,15 +225,19 @@ impl Engine {
     /// # Errors
     /// The refusal of an id that another session has.
     pub(crate) fn open(&self, opening: Opening, transport: Transport) -> Result<Connection, Refusal> {
-        let Opening { id, protocol, peer, handshake } = opening;
+        let Opening { id, protocol, peer, handshake, place } = opening;
         let worker = Worker::current().unwrap_or_else(|| self.0.worker.clone());
         worker.start(&self.0.workers, &self.0.abort);
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
         let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
-        if !self.0.sessions.insert(&connection) {
+        if !self.0.sessions.insert(&connection, place) {
             tracing::error!("a session id was made twice");
             return Err(Refusal::BadRequest(BadRequest::SessionId));
+        }
+        self.0.counters.opened.add();
+        if transport == Transport::WebSocket {
+            self.0.counters.websockets.add();
         }
         connection.rearm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
@@ -241,17 +281,25 @@ impl Engine {
     pub(crate) fn start_websocket(&self, mut opening: Opening, socket: Socket) {
         if let Some(address) = socket.address {
             opening.handshake.set_address(address);
+            let place = opening.place.as_mut();
+            if place.is_some_and(|place| place.come_from(address.ip(), &self.counters().bounds).is_err()) {
+                let engine = self.clone();
+                return self.spawn(async move { engine.close_at_once(socket).await });
+            }
         }
         let Ok(connection) = self.open(opening, Transport::WebSocket) else { return };
         let (reader, writer) = socket.io;
         let mut open = Vec::new();
         self.open_packet(&connection, Transport::WebSocket).write_text(connection.protocol(), &mut open);
+        // The answer and the first packet leave in one write.
+        let mut begin = socket.answer;
+        begin.extend_from_slice(&frame(Opcode::Text, &open));
         connection.cork();
         {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
             link.deflate = socket.deflate;
-            link.outbox.push_owned(frame(Opcode::Text, &open));
+            link.outbox.push_owned(begin.into());
         }
         self.accept(&connection);
         self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
@@ -270,16 +318,26 @@ impl Engine {
 
     /// Closes a WebSocket that has no session.
     pub(crate) async fn close_at_once(&self, socket: Socket) {
-        let (reader, writer) = socket.io;
+        let mut answer = socket.answer;
+        answer.extend_from_slice(&frame(Opcode::Close, &[]));
+        self.end(Socket { answer, ..socket }).await;
+    }
+
+    /// Sends an answer to a request, and nothing more.
+    pub(crate) async fn end(&self, socket: Socket) {
+        let Socket { io: (reader, writer), answer, .. } = socket;
         let mut outbox = Outbox::default();
-        outbox.push_control(&frame(Opcode::Close, &[]));
-        let _ = tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await;
+        outbox.push_owned(answer.into());
+        if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
+            self.0.counters.bounds.close_timeout.add();
+        }
     }
 
     /// Ends the engine: no new sessions, every connection closed with what waits sent, every task at its end.
     ///
     /// Clients see a lost connection and come back, to another node if there is one.
-    /// Returns when all is over, at the latest after [`Drain::spread`] and [`Drain::grace`].
+    /// Returns when all is over, at the latest after [`Drain::spread`] and [`Drain::grace`]; tasks on a thread that is blocked,
+    /// which nothing can end, are given 2 s more.
     pub async fn close(&self, drain: Drain) {
         self.0.closing.store(true, Ordering::Relaxed);
         self.0.stop_listening.cancel();
@@ -299,7 +357,9 @@ impl Engine {
             tracing::warn!("the grace time is over: aborting what still runs");
         }
         self.0.abort.cancel();
-        self.ended().await;
+        if tokio::time::timeout(ABORTED_WITHIN, self.ended()).await.is_err() {
+            tracing::error!(tasks = self.tasks(), "tasks can't be ended: their threads are blocked");
+        }
         self.0.sessions.clear();
     }
 
@@ -342,11 +402,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_task_on_a_runtime_that_stands_still_is_not_waited_for_for_ever() {
+        let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+        let spawning = engine.clone();
+        let idle = std::thread::spawn(move || {
+            let idle = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let entered = idle.enter();
+            spawning.spawn(async {});
+            drop(entered);
+            idle
+        });
+        let idle = idle.join().unwrap();
+        let start = now();
+        engine.close(Drain::default()).await;
+        let Drain { spread, grace } = Drain::default();
+        assert!(now() - start <= spread + grace + ABORTED_WITHIN);
+        idle.shutdown_background();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_is_watched_once_however_often_its_deadline_changed() {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
-        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake };
+        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake, place: None };
         let connection = engine.open(opening, Transport::Polling).unwrap();
         for _ in 0..20 {
             let attempt = connection.begin_upgrade().unwrap();

@@ -53,6 +53,14 @@ impl Frames {
         Self { plain: Form::new(Bytes::new()), compressed: OnceLock::new(), attachments: messages }
     }
 
+    /// The same packet without the forms that recipients have needed, for whoever keeps it: it has no more bytes than its
+    /// text and its attachments, which are shared.
+    #[must_use]
+    pub fn without_forms(&self) -> Self {
+        let (text, attachments) = (self.plain.text.clone(), self.attachments.clone());
+        Self { plain: Form::new(text), compressed: OnceLock::new(), attachments }
+    }
+
     /// How many bytes there are to compress in one message.
     pub(crate) fn compressible(&self) -> usize {
         if self.plain.text.is_empty() {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub struct Forbidden(Option<String>);
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type Hook<T> = Arc<dyn Fn(HandshakeRequest) -> BoxFuture<T> + Send + Sync>;
+type AddressHook = Arc<dyn Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync>;
 type HeaderHook = Arc<dyn Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync>;
 
 /// The application's hooks, none of which must be there.
@@ -35,6 +36,7 @@ type HeaderHook = Arc<dyn Fn(&mut HeaderMap, &HandshakeRequest) + Send + Sync>;
 pub(crate) struct Hooks {
     allow_request: Option<Hook<Result<(), Forbidden>>>,
     generate_id: Option<Hook<Result<SessionId, BoxError>>>,
+    client_address: Option<AddressHook>,
     initial_headers: Option<HeaderHook>,
     headers: Option<HeaderHook>,
 }
@@ -43,7 +45,7 @@ impl EngineConfig {
     /// Asks `allow` about every request for a new session; who is refused gets the message of [`Forbidden`].
     ///
     /// Requests of a session that is open are not asked about: its id is a secret. A client that goes away meanwhile is
-    /// not waited for; a hook that panics refuses.
+    /// not waited for; a hook that panics, or takes longer than [`connect_timeout`](Self::connect_timeout), refuses.
     ///
     /// ```
     /// use sockeye_engine::{EngineConfig, Forbidden, HandshakeRequest};
@@ -68,7 +70,7 @@ impl EngineConfig {
     /// Has `generate` make the ids of sessions. Default: 120 random bits each.
     ///
     /// An id is a secret of 20 characters of `A-Z a-z 0-9 _ -`, as Node's are; other lengths can't be used. If it can't
-    /// be made, or is another session's, the request is refused with code 3.
+    /// be made within [`connect_timeout`](Self::connect_timeout), or is another session's, the request is refused with code 3.
     ///
     /// ```
     /// use sockeye_engine::{EngineConfig, HandshakeRequest, SessionId};
@@ -89,6 +91,28 @@ impl EngineConfig {
             Box::pin(async move { made.await.map_err(Into::into) })
         };
         self.hooks.generate_id = Some(Arc::new(hook));
+        self
+    }
+
+    /// Has `tell` tell the address by which a session counts for
+    /// [`max_connections_per_address`](Self::max_connections_per_address), behind a proxy that names it in a header.
+    ///
+    /// Where it says `None`, or panics, the peer's address counts: the proxy's. Only a header that the proxy sets whatever
+    /// the client sends is to be trusted.
+    ///
+    /// ```
+    /// use sockeye_engine::EngineConfig;
+    ///
+    /// let config = EngineConfig::default()
+    ///     .max_connections_per_address(20)
+    ///     .client_address(|request| request.header("x-real-ip")?.parse().ok());
+    /// ```
+    #[must_use]
+    pub fn client_address(
+        mut self,
+        tell: impl Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.client_address = Some(Arc::new(tell));
         self
     }
 
@@ -124,11 +148,25 @@ impl EngineConfig {
 }
 
 impl Hooks {
+    /// Whether there are any.
+    pub(crate) fn are_set(&self) -> bool {
+        let Self { allow_request, generate_id, client_address, initial_headers, headers } = self;
+        let asks = allow_request.is_some() || generate_id.is_some() || client_address.is_some();
+        asks || initial_headers.is_some() || headers.is_some()
+    }
+
     /// The request as hooks see it, if there are any.
     pub(crate) fn show(&self, head: &Parts) -> Option<HandshakeRequest> {
-        let Self { allow_request, generate_id, initial_headers, headers } = self;
-        let is_set = allow_request.is_some() || generate_id.is_some() || initial_headers.is_some() || headers.is_some();
-        is_set.then(|| HandshakeRequest(Arc::new(head.clone())))
+        self.are_set().then(|| HandshakeRequest(Arc::new(head.clone())))
+    }
+
+    /// The address that the application says a client has, if it says so.
+    pub(crate) fn client_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
+        let tell = self.client_address.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| tell(request))).unwrap_or_else(|_| {
+            tracing::error!("`client_address` panicked: the peer's address counts");
+            None
+        })
     }
 
     pub(crate) async fn allow(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
@@ -248,6 +286,7 @@ impl fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("allow_request", &self.allow_request.is_some())
             .field("generate_id", &self.generate_id.is_some())
+            .field("client_address", &self.client_address.is_some())
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
             .finish()

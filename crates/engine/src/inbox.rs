@@ -53,11 +53,12 @@ pub(crate) struct Delivery<'c> {
     receiver: Option<Box<dyn Receiver>>,
     /// The receiver may be in any state then, and is told nothing but the end.
     panicked: bool,
+    received: u32,
 }
 
 impl<'c> Delivery<'c> {
     pub(crate) fn begin(connection: &'c Connection) -> Self {
-        Self { connection, receiver: connection.inbox().lock().receiver.take(), panicked: false }
+        Self { connection, receiver: connection.inbox().lock().receiver.take(), panicked: false, received: 0 }
     }
 
     /// Tells the receiver that its session has been opened.
@@ -69,6 +70,7 @@ impl<'c> Delivery<'c> {
 
     /// Hands a message over, or leaves it for whoever is delivering now.
     pub(crate) fn deliver(&mut self, message: Message<'_>) {
+        self.received += 1;
         match &mut self.receiver {
             Some(_) if self.panicked => {}
             Some(receiver) => self.panicked = guarded(self.connection, || receiver.receive(message)),
@@ -106,6 +108,9 @@ fn guarded(connection: &Connection, call: impl FnOnce()) -> bool {
 impl Drop for Delivery<'_> {
     /// Hands over what others left meanwhile, the close last, and puts the receiver back.
     fn drop(&mut self) {
+        if self.received > 0 {
+            self.connection.count_received(self.received.into());
+        }
         let Some(mut receiver) = self.receiver.take() else { return };
         loop {
             let mut inbox = self.connection.inbox().lock();

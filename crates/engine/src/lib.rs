@@ -65,20 +65,24 @@ mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
+mod greeting; // What a client sends first.
 mod handshake; // What a client told with its first request.
 mod hooks; // What the application has a say in.
 mod inbox; // What comes in, in order.
 mod io; // The two halves of a byte stream.
 mod link; // What all who touch a connection agree on.
 mod listen; // Event loops that accept connections.
+mod metrics; // What is counted.
 mod origins; // Whose pages may use the server.
 mod outbox; // What waits to be sent.
 mod patience; // A stream whose writes do not wait for ever.
+mod places; // How many sessions there may be.
 mod polling; // The polling transport's way out.
 mod posting; // The polling transport's way in.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
+mod takeover; // What becomes of a connection that leaves HTTP.
 #[cfg(feature = "tls")]
 mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.
@@ -98,6 +102,7 @@ pub use handshake::{Handshake, PeerAddress, Secure};
 pub use hooks::{Forbidden, HandshakeRequest};
 pub use inbox::{Acceptor, Receiver};
 pub use listen::Listener;
+pub use metrics::{Count, Counts, EngineMetrics};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};

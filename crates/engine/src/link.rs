@@ -32,6 +32,8 @@ pub(crate) struct Link {
     pub(crate) attempt: u32,
     pub(crate) prober: Option<Waker>,
     flush: Flush,
+    /// How many messages have been queued that are not counted yet.
+    uncounted: u32,
     /// Since when the peer has taken nothing although more than the soft mark waits.
     stuck_since: Option<Instant>,
     /// The earliest time at which the worker looks at this connection anyway.
@@ -94,6 +96,7 @@ impl Link {
             attempt: 0,
             prober: None,
             flush: Flush::Idle,
+            uncounted: 0,
             stuck_since: None,
             watched: None,
             closed: None,
@@ -105,6 +108,7 @@ impl Link {
 
     /// What is to be done after a message was queued. Nothing of it runs code of the layer above.
     pub(crate) fn after_message(&mut self, limits: &OutboxLimits) -> Next {
+        self.uncounted += 1;
         match self.after_push(limits) {
             Next::Close(closed) => {
                 self.doomed = true;
@@ -143,6 +147,11 @@ impl Link {
             (Transport::WebSocket, Flush::Corked | Flush::Scheduled) if beyond_mark => self.write_now(limits),
             (Transport::WebSocket, _) => Next::Nothing,
         }
+    }
+
+    /// How many messages have been queued since this was asked last.
+    pub(crate) fn take_uncounted(&mut self) -> u64 {
+        std::mem::take(&mut self.uncounted).into()
     }
 
     /// From here on, what is queued is written when the present read has been handled.
@@ -198,6 +207,11 @@ impl Link {
         } else if progress || self.stuck_since.is_none() {
             self.stuck_since = Some(now());
         }
+    }
+
+    /// Whether more waits, or has waited when this was found out, than the peer may be sent.
+    pub(crate) fn is_overfull(&self, limits: &OutboxLimits) -> bool {
+        self.doomed || self.outbox.len() >= limits.hard
     }
 
     pub(crate) fn is_stuck(&self, at: Instant, limits: &OutboxLimits) -> bool {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,12 +20,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::engine::Engine;
+use crate::greeting::{self, Greeting};
 use crate::handshake::PeerAddress;
+use crate::io::{Reader, Writer, split_tcp};
+use crate::metrics::Bounds;
 use crate::patience::Patient;
+use crate::service::Answered;
+use crate::upgrade::Socket;
 
 /// The most bytes that a request's head may have.
 const MAX_HEAD: usize = 64 * 1024;
@@ -117,10 +124,13 @@ pub(crate) trait Entrance: Clone + Send + Sync + 'static {
     type Pass: Send;
 
     /// Waits until another connection may enter.
-    fn pass(&self) -> impl Future<Output = Self::Pass>;
+    fn pass(&self, bounds: &Bounds) -> impl Future<Output = Self::Pass>;
 
     /// Lets a connection in. It needs a defined end whatever the peer does.
     fn enter(&self, stream: TcpStream, pass: Self::Pass) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Takes the stream apart, once it is a WebSocket.
+    fn split(stream: Self::Stream) -> (Reader, Writer);
 
     /// Adds to a request what is known of its connection.
     fn mark(request: &mut Extensions);
@@ -134,10 +144,14 @@ impl Entrance for Plain {
     type Stream = TcpStream;
     type Pass = ();
 
-    async fn pass(&self) {}
+    async fn pass(&self, _: &Bounds) {}
 
     async fn enter(&self, stream: TcpStream, (): ()) -> io::Result<TcpStream> {
         Ok(stream)
+    }
+
+    fn split(stream: TcpStream) -> (Reader, Writer) {
+        split_tcp(stream)
     }
 
     fn mark(_: &mut Extensions) {}
@@ -176,7 +190,7 @@ where
 
     async fn accept(&self, listener: &tokio::net::TcpListener) {
         loop {
-            let pass = self.entrance.pass().await;
+            let pass = self.entrance.pass(&self.engine.counters().bounds).await;
             match listener.accept().await {
                 Ok((stream, peer)) => self.engine.spawn(self.clone().receive(stream, peer, pass)),
                 Err(error) => {
@@ -191,14 +205,50 @@ where
         let _ = stream.set_nodelay(true);
         let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
         match entered {
-            // Boxed, or every connection would hold room for the larger of the two.
-            Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
-            Some(Err(error)) => tracing::debug!(%peer, %error, "connection refused"),
+            Some(Ok(stream)) => self.greet(stream, peer).await,
+            Some(Err(error)) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    self.engine.counters().bounds.tls_handshake_timeout.add();
+                }
+                tracing::debug!(%peer, %error, "connection refused");
+            }
             None => {}
         }
     }
 
-    async fn serve(self, stream: E::Stream, peer: SocketAddr) {
+    /// Finds out what the client wants. Browsers connect ahead of need: who has said nothing is not waited for at the end.
+    async fn greet(self, mut stream: E::Stream, peer: SocketAddr) {
+        let engine = &self.engine;
+        let greeting = Greeting::read(&mut stream, |path| engine.answers_websocket_at_once(path));
+        let greeting = timeout(engine.config().head_timeout, greeting);
+        // Boxed, or every connection would hold room for the largest.
+        match self.stop.run_until_cancelled(greeting).await {
+            Some(Ok(Ok(Greeting::WebSocket { head, first }))) => {
+                Box::pin(self.open(*head, first, stream, peer)).await;
+            }
+            Some(Ok(Ok(Greeting::Other(before)))) => Box::pin(self.serve(stream, before, peer)).await,
+            Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "connection ended before its first request"),
+            Some(Err(_)) => {
+                engine.counters().bounds.head_timeout.add();
+                tracing::debug!(%peer, "no request within `head_timeout`");
+            }
+            None => {}
+        }
+    }
+
+    /// Answers the request of a WebSocket, and lets it begin.
+    async fn open(self, mut head: Parts, first: Bytes, stream: E::Stream, peer: SocketAddr) {
+        head.extensions.insert(PeerAddress(peer));
+        E::mark(&mut head.extensions);
+        let Answered { response, takeover } = self.engine.handle_websocket(head).await;
+        let socket = Socket { answer: greeting::write(response), ..Socket::new(E::split(stream), first) };
+        match takeover {
+            Some(takeover) => takeover.begin(&self.engine, socket).await,
+            None => self.engine.end(socket).await,
+        }
+    }
+
+    async fn serve(self, stream: E::Stream, before: Bytes, peer: SocketAddr) {
         let Self { engine, stop, answer, .. } = self;
         let has_asked = Arc::new(AtomicBool::new(false));
         let asks = has_asked.clone();
@@ -213,14 +263,14 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(engine.config().head_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, engine.config().outbox.patience)), service)
+            .serve_connection(TokioIo::new(Patient::new(stream, before, engine.config().outbox.patience)), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
             () = stop.cancelled() => {
                 if !has_asked.load(Ordering::Relaxed) {
-                    // Browsers connect ahead of need; hyper would wait for the first request.
+                    // Half a request: hyper would wait for the rest.
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -228,7 +278,22 @@ where
             }
         };
         if let Err(error) = served {
+            count(&engine.counters().bounds, &error);
             tracing::debug!(%peer, %error, "HTTP connection ended");
         }
+    }
+}
+
+/// Counts the end of a connection if it was one of our bounds.
+fn count(bounds: &Bounds, error: &hyper::Error) {
+    use std::error::Error as _;
+
+    let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    if broken.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        bounds.outbox_patience.add();
+    } else if error.is_timeout() {
+        bounds.head_timeout.add();
+    } else if error.is_parse_too_large() {
+        bounds.max_head.add();
     }
 }

@@ -60,7 +60,7 @@ impl Outbox {
             self.front = frames.clone();
             self.len = frames.len();
         } else if frames.len() < COPY_BELOW {
-            self.push_copied(&[frames]);
+            self.push_written(|tail| tail.extend_from_slice(frames));
         } else {
             self.push_owned(frames.clone());
         }
@@ -73,15 +73,14 @@ impl Outbox {
         self.queue.push_back(frames);
     }
 
-    /// Queues frames by copying them, given in parts that belong together.
-    pub(crate) fn push_copied(&mut self, parts: &[&[u8]]) {
+    /// Queues frames that `write` appends to those of this connection alone.
+    pub(crate) fn push_written(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.tail.capacity() == 0 {
             self.tail = SPARE.take();
         }
-        for part in parts {
-            self.tail.extend_from_slice(part);
-            self.len += part.len();
-        }
+        let before = self.tail.len();
+        write(&mut self.tail);
+        self.len += self.tail.len() - before;
         if self.tail.len() > MAX_SPARE {
             self.close_tail();
         }
@@ -92,14 +91,16 @@ impl Outbox {
         self.may_compress |= compression == Compression::Allowed;
     }
 
-    /// Queues a control frame ahead of the data.
-    pub(crate) fn push_control(&mut self, frame: &[u8]) {
-        if self.control.len() + frame.len() > MAX_CONTROL && self.control_written == 0 {
+    /// Queues a control frame ahead of the data. Says whether there was room for it, with nothing dropped.
+    pub(crate) fn push_control(&mut self, frame: &[u8]) -> bool {
+        let fits = self.control.len() + frame.len() <= MAX_CONTROL;
+        if !fits && self.control_written == 0 {
             self.drop_pongs();
         }
         if self.control.len() + frame.len() <= MAX_CONTROL {
             self.control.extend_from_slice(frame);
         }
+        fits
     }
 
     /// Only the last ping has to be answered (RFC 6455, section 5.5.3).
@@ -300,10 +301,10 @@ mod tests {
     fn frames_leave_in_order_whatever_their_kind() {
         let mut outbox = Outbox::default();
         let large = "x".repeat(3000);
-        outbox.push_copied(&[&text("a")]);
+        outbox.push_written(|tail| tail.extend(text("a")));
         outbox.push_shared(&text("b"));
         outbox.push_shared(&text(&large));
-        outbox.push_copied(&[&text("c")]);
+        outbox.push_written(|tail| tail.extend(text("c")));
         outbox.push_owned(text("d"));
         let mut wire = Vec::new();
         drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
@@ -321,7 +322,7 @@ mod tests {
             drain(&mut outbox, 3, most, &mut wire);
             outbox.push_control(&text("2"));
             outbox.push_shared(&text(&large));
-            outbox.push_copied(&[&text("z")]);
+            outbox.push_written(|tail| tail.extend(text("z")));
             while !outbox.is_empty() {
                 drain(&mut outbox, 7, most, &mut wire);
             }
@@ -346,7 +347,7 @@ mod tests {
         let mut outbox = Outbox::default();
         for _ in 0..100 {
             outbox.push_owned(text("some frame"));
-            outbox.push_copied(&[&text("another")]);
+            outbox.push_written(|tail| tail.extend(text("another")));
         }
         drain(&mut outbox, usize::MAX, usize::MAX, &mut Vec::new());
         assert_eq!((outbox.queue.capacity(), outbox.tail.capacity(), outbox.control.capacity()), (0, 0, 0));
@@ -364,7 +365,7 @@ mod tests {
     #[test]
     fn taking_everything_empties_it() {
         let mut outbox = Outbox::default();
-        outbox.push_copied(&[&text("a")]);
+        outbox.push_written(|tail| tail.extend(text("a")));
         outbox.push_control(&text("2"));
         outbox.push_shared(&text("b"));
         let taken = outbox.take();

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -13,14 +14,16 @@ use tokio::time::Sleep;
 /// The HTTP server has no such limit, and would keep an answer that nobody reads.
 pub(crate) struct Patient<S> {
     stream: S,
+    /// What has been read of it already.
+    before: Bytes,
     patience: Duration,
     /// Runs while the kernel takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+    pub(crate) fn new(stream: S, before: Bytes, patience: Duration) -> Self {
+        Self { stream, before, patience, stalled: None }
     }
 
     pub(crate) fn into_stream(self) -> S {
@@ -40,7 +43,12 @@ impl<S> Patient<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.before.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let taken = self.before.len().min(buffer.remaining());
+        buffer.put_slice(&self.before.split_to(taken));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -84,6 +84,7 @@ impl Future for PollRequest {
         if !link.outbox.is_empty() {
             link.poll = PendingPoll::None;
             let taken = link.outbox.take();
+            connection.count_sent(&mut link);
             link.note_progress(true, &connection.config().outbox);
             drop(link);
             return self.answer(&taken);

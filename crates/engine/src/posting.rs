@@ -79,6 +79,9 @@ where
             // The session goes on after a 413, as in Node's server: the client decides what that means to it.
             // A body that was cut off ends it, by the guard.
             posting.done = status == StatusCode::PAYLOAD_TOO_LARGE;
+            if posting.done {
+                posting.connection.counters().bounds.max_payload.add();
+            }
             return empty(status);
         }
     };

@@ -1,5 +1,7 @@
 //! Which part of the engine answers a request.
 
+use std::net::IpAddr;
+
 use bytes::Buf;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -14,22 +16,41 @@ use crate::body::Body;
 use crate::config::{EngineConfig, TrailingSlash};
 use crate::connection::Connection;
 use crate::engine::{Engine, Opening};
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, PeerAddress};
 use crate::hooks::HandshakeRequest;
+use crate::places::Place;
 use crate::polling::PollRequest;
 use crate::posting::post;
 use crate::sending::Compression;
 use crate::sessions::Sessions;
+use crate::takeover::Takeover;
 use crate::upgrade;
 use crate::worker::now;
+
+/// In how many seconds a client may find a place again that finds none now. JavaScript's follow their own back-off.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// A request while it is being answered.
 struct Asked {
     head: Parts,
     query: Query,
     wants_upgrade: bool,
+    /// Whether it came by a connection that can become a WebSocket.
+    can_upgrade: bool,
     /// What the application's hooks see of it, if there are any.
     shown: Option<HandshakeRequest>,
+}
+
+/// An answer, and what becomes of the connection behind it if it is a `101`.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Body>,
+    pub(crate) takeover: Option<Takeover>,
+}
+
+impl From<Response<Body>> for Answered {
+    fn from(response: Response<Body>) -> Self {
+        Self { response, takeover: None }
+    }
 }
 
 impl Engine {
@@ -59,36 +80,75 @@ impl Engine {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let wants_upgrade = is_upgrade(&head);
         let on_upgrade = wants_upgrade.then(|| head.extensions.remove::<OnUpgrade>()).flatten();
-        let shown = self.config().hooks.show(&head);
-        let asked = Asked { head, query, wants_upgrade, shown };
-        let answer = self.answer(&asked, body, on_upgrade).await;
-        let mut response = answer.unwrap_or_else(|refusal| refuse(&refusal, wants_upgrade));
-        self.complete(&asked, &mut response);
+        let can_upgrade = on_upgrade.is_some();
+        let asked = Asked { shown: self.config().hooks.show(&head), head, query, wants_upgrade, can_upgrade };
+        let Answered { response, takeover } = self.answer_completely(&asked, body).await;
+        if let Some((on_upgrade, takeover)) = on_upgrade.zip(takeover) {
+            let engine = self.clone();
+            self.spawn(async move {
+                match on_upgrade.await {
+                    Ok(upgraded) => takeover.begin(&engine, upgrade::take_apart(upgraded)).await,
+                    Err(_) => takeover.fail(),
+                }
+            });
+        }
         response
     }
 
-    async fn answer<B>(&self, asked: &Asked, body: B, on_upgrade: Option<OnUpgrade>) -> Result<Response<Body>, Refusal>
+    /// Whether WebSocket requests for this path are answered without waiting for anything.
+    ///
+    /// Where the application's hooks are asked, an HTTP server has to notice meanwhile that the client is gone.
+    pub(crate) fn answers_websocket_at_once(&self, path: &str) -> bool {
+        self.owns(path) && !self.config().hooks.are_set()
+    }
+
+    /// Answers a WebSocket request that was read outside of an HTTP server.
+    pub(crate) async fn handle_websocket(&self, head: Parts) -> Answered {
+        let query = Query::parse(head.uri.query().unwrap_or_default());
+        let shown = self.config().hooks.show(&head);
+        let asked = Asked { head, query, wants_upgrade: true, can_upgrade: true, shown };
+        self.answer_completely(&asked, Body::default()).await
+    }
+
+    async fn answer_completely<B>(&self, asked: &Asked, body: B) -> Answered
+    where
+        B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let answer = self.answer(asked, body).await;
+        let mut answered = answer.unwrap_or_else(|refusal| {
+            self.counters().refused(&refusal);
+            refuse(&refusal, asked.wants_upgrade).into()
+        });
+        self.complete(asked, &mut answered.response);
+        answered
+    }
+
+    async fn answer<B>(&self, asked: &Asked, body: B) -> Result<Answered, Refusal>
     where
         B: http_body::Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let intent = self.verify(asked)?;
         if self.is_closing() && matches!(intent, Intent::Open { .. }) {
-            return Ok(empty(StatusCode::SERVICE_UNAVAILABLE));
+            return Ok(empty(StatusCode::SERVICE_UNAVAILABLE).into());
         }
+        let place = match intent {
+            Intent::Open { .. } => self.place(self.address(asked))?,
+            Intent::Continue(_) | Intent::Upgrade(_) | Intent::AcceptAndClose => None,
+        };
         if let Some(shown) = asked.shown.as_ref().filter(|_| asked.query.sid.is_none()) {
-            self.config().hooks.allow(shown).await?;
+            self.in_time(self.config().hooks.allow(shown), Refusal::Forbidden(None)).await?;
         }
-        match (intent, on_upgrade) {
-            (Intent::Open { transport: Transport::Polling }, None) => self.open_polling(asked).await,
-            (Intent::Continue(sid), None) => self.poll_or_post(&sid, asked, body).await,
-            (Intent::Open { transport: Transport::WebSocket }, Some(on_upgrade)) => {
-                self.open_websocket(asked, on_upgrade).await
+        match (intent, asked.can_upgrade) {
+            (Intent::Open { transport: Transport::Polling }, false) => {
+                Ok(self.open_polling(asked, place).await?.into())
             }
-            (Intent::Upgrade(sid), Some(on_upgrade)) => self.upgrade(&sid, &asked.head, on_upgrade),
-            (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, Some(on_upgrade)) => {
-                Ok(self.accept_and_close(&asked.head, on_upgrade))
+            (Intent::Continue(sid), false) => Ok(self.poll_or_post(&sid, asked, body).await?.into()),
+            (Intent::Open { transport: Transport::WebSocket }, true) => self.open_websocket(asked, place).await,
+            (Intent::Upgrade(sid), true) => self.upgrade(&sid, &asked.head),
+            (Intent::Open { .. } | Intent::Continue(_) | Intent::AcceptAndClose, true) => {
+                Ok(accept_and_close(&asked.head))
             }
-            (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, None) => {
+            (Intent::Open { .. } | Intent::Upgrade(_) | Intent::AcceptAndClose, false) => {
                 // An older client is to blame for itself.
                 if asked.head.version == Version::HTTP_11 {
                     tracing::warn!("the HTTP server does not let connections be upgraded: no WebSocket is possible");
@@ -122,9 +182,15 @@ impl Engine {
         self.sessions().get(sid)
     }
 
+    /// The address by which a new session is counted, if it is known.
+    fn address(&self, asked: &Asked) -> Option<IpAddr> {
+        let told = asked.shown.as_ref().and_then(|shown| self.config().hooks.client_address(shown));
+        told.or_else(|| asked.head.extensions.get::<PeerAddress>().map(|address| address.0.ip()))
+    }
+
     /// Adds what all answers have in common.
     fn complete(&self, asked: &Asked, response: &mut Response<Body>) {
-        let Asked { head, query, wants_upgrade, shown } = asked;
+        let Asked { head, query, wants_upgrade, shown, .. } = asked;
         let status = response.status();
         let is_let_in = status == StatusCode::OK || status == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -144,11 +210,24 @@ impl Engine {
         }
     }
 
+    /// What the application decides, unless it takes too long.
+    async fn in_time<T>(&self, decides: impl Future<Output = Result<T, Refusal>>, late: Refusal) -> Result<T, Refusal> {
+        let limit = self.config().connect_timeout;
+        tokio::time::timeout(limit, decides).await.unwrap_or_else(|_| {
+            self.counters().bounds.connect_timeout.add();
+            tracing::error!(?limit, "a hook took longer than `connect_timeout`: refusing its request");
+            Err(late)
+        })
+    }
+
     /// What a new session is to be, or why it may not be.
-    async fn opening(&self, asked: &Asked) -> Result<Opening, Refusal> {
+    async fn opening(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Opening, Refusal> {
         let protocol = verify_protocol(asked.query.protocol, self.config().protocols)?;
         let id = match &asked.shown {
-            Some(shown) => self.config().hooks.new_id(shown).await?,
+            Some(shown) => {
+                let late = Refusal::BadRequest(BadRequest::SessionId);
+                self.in_time(self.config().hooks.new_id(shown), late).await?
+            }
             None => None,
         };
         if id.is_some_and(|id| self.sessions().get(&id).is_some()) {
@@ -156,11 +235,11 @@ impl Engine {
             return Err(Refusal::BadRequest(BadRequest::SessionId));
         }
         let id = id.unwrap_or_else(Sessions::new_id);
-        Ok(Opening { id, protocol, peer: asked.query.peer(), handshake: Handshake::new(&asked.head) })
+        Ok(Opening { id, protocol, peer: asked.query.peer(), handshake: Handshake::new(&asked.head), place })
     }
 
-    async fn open_polling(&self, asked: &Asked) -> Result<Response<Body>, Refusal> {
-        let connection = self.open(self.opening(asked).await?, Transport::Polling)?;
+    async fn open_polling(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Response<Body>, Refusal> {
+        let connection = self.open(self.opening(asked, place).await?, Transport::Polling)?;
         let open = self.open_packet(&connection, Transport::Polling);
         let open = std::iter::once(open);
         let answer = Answer::new(&connection, Form::of(&asked.query), open, Compression::Allowed);
@@ -191,46 +270,28 @@ impl Engine {
         }
     }
 
-    async fn open_websocket(&self, asked: &Asked, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
+    async fn open_websocket(&self, asked: &Asked, place: Option<Box<Place>>) -> Result<Answered, Refusal> {
         let mut response = match upgrade::answer(&asked.head.headers) {
             Ok(response) => response,
-            Err(response) => return Ok(response),
+            Err(response) => return Ok(response.into()),
         };
         let deflate = self.agree_on_deflate(&asked.head, &mut response);
-        let opening = self.opening(asked).await?;
-        let engine = self.clone();
-        self.spawn(async move {
-            if let Ok(upgraded) = on_upgrade.await {
-                engine.start_websocket(opening, upgrade::take_apart(upgraded).with_deflate(deflate));
-            }
-        });
-        Ok(response)
+        let session = Box::new(self.opening(asked, place).await?);
+        Ok(Answered { response, takeover: Some(Takeover::Open { session, deflate }) })
     }
 
-    fn upgrade(&self, sid: &SessionId, head: &Parts, on_upgrade: OnUpgrade) -> Result<Response<Body>, Refusal> {
+    fn upgrade(&self, sid: &SessionId, head: &Parts) -> Result<Answered, Refusal> {
         let mut response = match upgrade::answer(&head.headers) {
             Ok(response) => response,
-            Err(response) => return Ok(response),
+            Err(response) => return Ok(response.into()),
         };
         let deflate = self.agree_on_deflate(head, &mut response);
         let connection = self.sessions().get(sid).ok_or(Refusal::UnknownSession)?;
         match connection.begin_upgrade() {
-            Ok(attempt) => {
-                let engine = self.clone();
-                self.spawn(async move {
-                    match on_upgrade.await {
-                        Ok(upgraded) => {
-                            let socket = upgrade::take_apart(upgraded).with_deflate(deflate);
-                            engine.start_probe(connection, attempt, socket);
-                        }
-                        Err(_) => connection.upgrade_failed(attempt),
-                    }
-                });
-                Ok(response)
-            }
+            Ok(attempt) => Ok(Answered { response, takeover: Some(Takeover::Probe { connection, attempt, deflate }) }),
             Err(refused) => {
                 tracing::debug!(%refused, "upgrade refused");
-                Ok(self.accept_and_close(head, on_upgrade))
+                Ok(accept_and_close(head))
             }
         }
     }
@@ -239,24 +300,17 @@ impl Engine {
     fn agree_on_deflate(&self, head: &Parts, response: &mut Response<Body>) -> Option<Deflate> {
         self.config().per_message_deflate?.agree(&head.headers, response)
     }
+}
 
-    /// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.
-    fn accept_and_close(&self, head: &Parts, on_upgrade: OnUpgrade) -> Response<Body> {
-        let response = match upgrade::answer(&head.headers) {
-            Ok(response) => response,
-            Err(response) => return response,
-        };
-        let engine = self.clone();
-        self.spawn(async move {
-            if let Ok(upgraded) = on_upgrade.await {
-                engine.close_at_once(upgrade::take_apart(upgraded)).await;
-            }
-        });
-        response
+/// Some wrong requests are accepted and their WebSocket closed at once, as Node's server does.
+fn accept_and_close(head: &Parts) -> Answered {
+    match upgrade::answer(&head.headers) {
+        Ok(response) => Answered { response, takeover: Some(Takeover::Close) },
+        Err(response) => response.into(),
     }
 }
 
-fn is_upgrade(head: &Parts) -> bool {
+pub(crate) fn is_upgrade(head: &Parts) -> bool {
     let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     head.headers.get(header::UPGRADE).is_some_and(websocket)
 }
@@ -269,11 +323,17 @@ fn is_old_explorer(headers: &HeaderMap) -> bool {
 
 fn refuse(refusal: &Refusal, upgrade: bool) -> Response<Body> {
     tracing::debug!(code = refusal.code(), context = ?refusal, "request refused");
-    if upgrade {
-        return upgrade::refused(refusal.message());
+    let mut response = if upgrade {
+        upgrade::refused(refusal.message())
+    } else {
+        let mut response = Response::new(Body::from(refusal.body().into_bytes()));
+        *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    };
+    if let Refusal::TooManyConnections = refusal {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
-    let mut response = Response::new(Body::from(refusal.body().into_bytes()));
-    *response.status_mut() = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -7,10 +7,17 @@ use parking_lot::Mutex;
 use sockeye_protocol::engine::SessionId;
 
 use crate::connection::Connection;
+use crate::places::Place;
 
 /// The open sessions by their id.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<SessionId, Connection, RandomState>>);
+pub(crate) struct Sessions(Mutex<HashMap<SessionId, Known, RandomState>>);
+
+struct Known {
+    connection: Connection,
+    /// Given back when the session is forgotten, whoever still has a handle to it.
+    _place: Option<Box<Place>>,
+}
 
 impl Sessions {
     /// A new id: 15 random bytes, so that nobody guesses another's.
@@ -19,10 +26,10 @@ impl Sessions {
     }
 
     /// Makes a session known under its id, unless another one is.
-    pub(crate) fn insert(&self, connection: &Connection) -> bool {
+    pub(crate) fn insert(&self, connection: &Connection, place: Option<Box<Place>>) -> bool {
         match self.0.lock().entry(connection.id()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(connection.clone());
+                vacant.insert(Known { connection: connection.clone(), _place: place });
                 true
             }
             Entry::Occupied(_) => false,
@@ -30,7 +37,7 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Connection> {
-        self.0.lock().get(id).cloned()
+        self.0.lock().get(id).map(|known| known.connection.clone())
     }
 
     pub(crate) fn remove(&self, id: &SessionId) {
@@ -50,6 +57,6 @@ impl Sessions {
     }
 
     pub(crate) fn all(&self) -> Vec<Connection> {
-        self.0.lock().values().cloned().collect()
+        self.0.lock().values().map(|known| known.connection.clone()).collect()
     }
 }

@@ -17,8 +17,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::body::RequestBody;
 use crate::engine::Engine;
 use crate::handshake::Secure;
-use crate::io::Stream;
+use crate::io::{Reader, Stream, Writer, split_stream};
 use crate::listen::{Entrance, Listener};
+use crate::metrics::Bounds;
 
 /// How many handshakes may be under way at once. Further connections wait unaccepted, in the kernel.
 const MAX_HANDSHAKES: usize = 1024;
@@ -67,7 +68,10 @@ impl Entrance for Tls {
     type Stream = Box<dyn Stream>;
     type Pass = Option<OwnedSemaphorePermit>;
 
-    async fn pass(&self) -> Self::Pass {
+    async fn pass(&self, bounds: &Bounds) -> Self::Pass {
+        if self.handshakes.available_permits() == 0 {
+            bounds.tls_handshakes.add();
+        }
         // Fails only on a closed semaphore, which this one never is.
         self.handshakes.clone().acquire_owned().await.ok()
     }
@@ -76,6 +80,10 @@ impl Entrance for Tls {
         let stream = timeout(self.timeout, self.acceptor.accept(stream)).await??;
         drop(pass);
         Ok(Box::new(stream))
+    }
+
+    fn split(stream: Self::Stream) -> (Reader, Writer) {
+        split_stream(stream)
     }
 
     fn mark(request: &mut Extensions) {
@@ -100,9 +108,11 @@ mod tests {
         let _silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
         let (stream, _) = listener.accept().await.unwrap();
-        let entering = entrance.enter(stream, entrance.pass().await);
-        assert!(timeout(Duration::from_millis(10), entrance.pass()).await.is_err(), "no further one may begin");
+        let bounds = Bounds::default();
+        let entering = entrance.enter(stream, entrance.pass(&bounds).await);
+        let further = timeout(Duration::from_millis(10), entrance.pass(&bounds)).await;
+        assert!(further.is_err() && bounds.tls_handshakes.get() == 1, "no further one may begin");
         assert_eq!(entering.await.map(|_| ()).unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(entrance.pass().await.is_some());
+        assert!(entrance.pass(&bounds).await.is_some());
     }
 }

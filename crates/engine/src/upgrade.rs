@@ -1,5 +1,7 @@
 //! From an HTTP request to a WebSocket.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -12,11 +14,14 @@ use tokio::net::TcpStream;
 
 use crate::body::Body;
 use crate::io::{Reader, Stream, Writer, split_stream, split_tcp};
+use crate::outbox::Outbox;
 use crate::patience::Patient;
 
-/// A byte stream taken from the HTTP server.
+/// A byte stream that HTTP was spoken on.
 pub(crate) struct Socket {
     pub(crate) io: (Reader, Writer),
+    /// The head of the answer, if it has to be sent still.
+    pub(crate) answer: Vec<u8>,
     /// What the client sent right behind its request.
     pub(crate) first: Bytes,
     pub(crate) address: Option<SocketAddr>,
@@ -25,9 +30,15 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn with_deflate(mut self, deflate: Option<Deflate>) -> Self {
-        self.deflate = deflate;
-        self
+    pub(crate) fn new(io: (Reader, Writer), first: Bytes) -> Self {
+        Self { io, answer: Vec::new(), first, address: None, deflate: None }
+    }
+
+    /// Sends the answer, where nothing can be sent along with it.
+    pub(crate) async fn send_answer(&mut self) -> io::Result<()> {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(std::mem::take(&mut self.answer).into());
+        poll_fn(|cx| self.io.1.poll_write(cx, &mut outbox)).await
     }
 }
 
@@ -69,11 +80,11 @@ pub(crate) fn refused(message: &str) -> Response<Body> {
 /// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
 pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
-        Ok(parts) => return plain(parts.io.into_inner().into_stream(), parts.read_buf),
+        Ok(parts) => return Socket::new(split_tcp(parts.io.into_inner().into_stream()), parts.read_buf),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<Patient<Box<dyn Stream>>>>() {
-        Ok(parts) => return other(parts.io.into_inner().into_stream(), parts.read_buf),
+        Ok(parts) => return Socket::new(split_stream(parts.io.into_inner().into_stream()), parts.read_buf),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -82,18 +93,14 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     };
     match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
-        Err(upgraded) => other(Box::new(TokioIo::new(upgraded)), Bytes::new()),
+        Err(upgraded) => Socket::new(split_stream(Box::new(TokioIo::new(upgraded))), Bytes::new()),
     }
 }
 
+/// Accepted by somebody else, who may have left it as it was, and may not have told us the address.
 fn plain(stream: TcpStream, first: Bytes) -> Socket {
     // Frames are whole messages; waiting for more of them would only delay them.
     let _ = stream.set_nodelay(true);
     let address = stream.peer_addr().ok();
-    Socket { io: split_tcp(stream), first, address, deflate: None }
-}
-
-/// TLS, or what only the HTTP server knows. Whoever accepted the connection knows the address.
-fn other(stream: Box<dyn Stream>, first: Bytes) -> Socket {
-    Socket { io: split_stream(stream), first, address: None, deflate: None }
+    Socket { address, ..Socket::new(split_tcp(stream), first) }
 }

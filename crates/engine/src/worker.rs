@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{self, Connection};
+use crate::metrics::Traffic;
 
 /// After this many writes the loop's other tasks get their turn.
 const WRITES_PER_TURN: usize = 256;
@@ -41,6 +42,7 @@ pub(crate) struct Worker {
     tick: Duration,
     waker: AtomicWaker,
     running: AtomicBool,
+    pub(crate) traffic: Traffic,
 }
 
 /// Who writes what is queued between two reads.
@@ -69,6 +71,7 @@ impl Worker {
             tick: (shortest / 200).clamp(Duration::from_millis(1), Duration::from_millis(20)),
             waker: AtomicWaker::new(),
             running: AtomicBool::new(false),
+            traffic: Traffic::default(),
         })
     }
 
@@ -117,7 +120,6 @@ impl Worker {
     }
 
     /// How many times something will be looked at.
-    #[cfg(test)]
     pub(crate) fn watches(&self) -> usize {
         self.deadlines.lock().values().map(Vec::len).sum()
     }

@@ -63,7 +63,7 @@ fn with_a_crowd(offer: &'static str, config: EngineConfig, test: impl FnOnce(Cro
     runtime.block_on(listening).unwrap().unwrap();
 }
 
-/// Measured: 1,435 bytes. Of it are some 595 the connection (lock, session, outbox), 256 its task, 300 tokio's socket,
+/// Measured: 1,470 bytes. Of it are some 595 the connection (lock, session, outbox), 256 its task, 300 tokio's socket,
 /// 210 the target and headers of its handshake (with a browser's they are more), and 66 its place in the table.
 /// Compression adds nothing, but for the 48 bytes of the header that offers it.
 fn an_idle_connection_is_small(crowd: &mut Crowd) {
@@ -75,7 +75,7 @@ fn an_idle_connection_is_small(crowd: &mut Crowd) {
     let held = change.bytes_allocated - change.bytes_deallocated;
     println!("{} bytes per idle connection", held / 900);
     println!("{} allocations made to open one", change.allocations / 900);
-    assert!(held / 900 <= 1500, "{} bytes per idle connection", held / 900);
+    assert!(held / 900 <= 1540, "{} bytes per idle connection", held / 900);
 }
 
 /// Measured: none at all.

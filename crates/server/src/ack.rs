@@ -87,7 +87,7 @@ struct Pending {
 
 impl PendingAcks {
     /// Expects an answer with this id.
-    pub(crate) fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
+    fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
         let (sender, receiver) = oneshot::channel();
         let mut pending = self.0.lock();
         if pending.waiting.len() >= limit {
@@ -197,6 +197,7 @@ impl<T: DeserializeOwned> Future for AckFuture<T> {
         match &mut waiting.timeout {
             Some(timeout) => {
                 ready!(timeout.poll(cx));
+                waiting.socket.settings().counters.bounds.ack_timeout.add();
                 Poll::Ready(Err(AckError::Timeout))
             }
             None => Poll::Pending,
@@ -208,6 +209,16 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.socket.acks().forget(self.id);
     }
+}
+
+/// Expects an answer of this socket.
+pub(crate) fn expect(socket: &Socket, id: u64) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
+    let settings = socket.settings();
+    let expected = socket.acks().expect(id, settings.max_pending_acks);
+    if expected.is_err() {
+        settings.counters.bounds.max_pending_acks.add();
+    }
+    expected
 }
 
 /// An answer that came, owned, if somebody waits for it.

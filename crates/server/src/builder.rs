@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use sockeye_engine::{
 use sockeye_protocol::Limits;
 use sockeye_protocol::socket::Parser;
 
+use crate::event_rate::{EventRate, Meter};
 use crate::extensions::Extensions;
 use crate::handler::BoxError;
+use crate::metrics::Counters;
 use crate::namespaces::EmptyNamespaces;
 use crate::recovery::Recovery;
 use crate::server::{Server, Settings};
@@ -41,6 +44,7 @@ pub struct ServerBuilder {
     max_pending_acks: usize,
     max_suspended: usize,
     max_waiting_bytes: usize,
+    event_rate: Option<EventRate>,
     recovery: Option<Recovery>,
     state: Extensions,
 }
@@ -61,6 +65,7 @@ impl Default for ServerBuilder {
             max_pending_acks: 4096,
             max_suspended: 256,
             max_waiting_bytes: 1 << 20,
+            event_rate: None,
             recovery: None,
             state: Extensions::default(),
         }
@@ -102,6 +107,16 @@ impl ServerBuilder {
         allow_upgrades: Upgrades
         /// Which clients are served. Default: all since 1.0; Node's server refuses those before 3.0 unless told otherwise.
         clients: Clients
+        /// The most connections that may be open in all. Default: as many as come.
+        ///
+        /// Who asks for one more gets status 503 with `Retry-After`; those that are open are not touched. A connection has
+        /// its place from its first request on, also while [`allow_request`](Self::allow_request) is being asked.
+        max_connections: usize
+        /// The most connections that may be open from one address, for IPv6 from one /64. Default: as many as come.
+        ///
+        /// The end is that of `max_connections`. The address is the peer's, or what [`client_address`](Self::client_address)
+        /// says; connections of which it is not known are not counted. See [`Server::layer`] for who knows it.
+        max_connections_per_address: usize
         /// From how many waiting bytes on a connection counts as behind. Default: 1 MiB.
         ///
         /// Beyond it volatile events are dropped, and a client that takes nothing for `outbox_patience` is disconnected.
@@ -172,7 +187,8 @@ impl ServerBuilder {
     /// Asks `allow` about every request that opens a connection, before any namespace is known.
     ///
     /// Who is refused gets the message of [`Forbidden`], on polling with status 403, and on a WebSocket with 400. Later
-    /// requests of a client that is let in are not asked about. A hook that panics refuses.
+    /// requests of a client that is let in are not asked about. A hook that panics, or takes longer than
+    /// [`connect_timeout`](Self::connect_timeout), refuses.
     ///
     /// ```
     /// use sockeye::{Forbidden, HandshakeRequest, Server};
@@ -205,6 +221,27 @@ impl ServerBuilder {
         E: Into<BoxError> + 'static,
     {
         self.engine = self.engine.generate_id(generate);
+        self
+    }
+
+    /// Has `tell` tell the address by which a connection counts for
+    /// [`max_connections_per_address`](Self::max_connections_per_address), behind a proxy that names it in a header.
+    ///
+    /// Where it says `None`, or panics, the peer's address counts: the proxy's. Only a header that the proxy sets whatever
+    /// the client sends is to be trusted.
+    ///
+    /// ```
+    /// let io = sockeye::Server::builder()
+    ///     .max_connections_per_address(20)
+    ///     .client_address(|request| request.header("x-real-ip")?.parse().ok())
+    ///     .build()?;
+    /// # Ok::<(), sockeye::ConfigError>(())
+    /// ```
+    pub fn client_address(
+        mut self,
+        tell: impl Fn(&HandshakeRequest) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.engine = self.engine.client_address(tell);
         self
     }
 
@@ -265,7 +302,12 @@ impl ServerBuilder {
     }
 
     /// How long a connection may stay without joining a namespace. Default: 45 s.
+    ///
+    /// Nor may the application take longer to let a client in: by [`allow_request`](Self::allow_request) and
+    /// [`generate_id`](Self::generate_id) each, which refuse then, by [`of_dynamic`](Server::of_dynamic) and by the
+    /// [middlewares](crate::Namespace::middleware) of a namespace, with a `connect_error`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.engine = self.engine.connect_timeout(timeout);
         self.connect_timeout = timeout;
         self
     }
@@ -309,6 +351,12 @@ impl ServerBuilder {
         self
     }
 
+    /// How many events one socket may send in a time, and what becomes of those beyond. Default: as many as come.
+    pub fn event_rate(mut self, rate: EventRate) -> Self {
+        self.event_rate = Some(rate);
+        self
+    }
+
     /// How many threads [`listen`](Server::listen) starts. Default: one per core.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
@@ -339,9 +387,10 @@ impl ServerBuilder {
     /// [`ConfigError`] names the setting that can't be used.
     pub fn build(self) -> Result<Server, ConfigError> {
         self.check()?;
+        let counters = Arc::new(Counters::default());
         let settings = Settings {
             limits: self.limits,
-            wire: Wire::new(self.limits, self.parser),
+            wire: Wire::new(self.limits, self.parser, counters.clone()),
             connect_timeout: self.connect_timeout,
             max_namespaces: self.max_namespaces,
             empty_namespaces: self.empty_namespaces,
@@ -349,9 +398,11 @@ impl ServerBuilder {
             max_pending_acks: self.max_pending_acks,
             max_suspended: self.max_suspended,
             max_waiting_bytes: self.max_waiting_bytes,
+            event_rate: self.event_rate.map(Meter::new),
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
+            counters,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),
             serve_client: self.serve_client == ServeClient::Yes,
@@ -371,6 +422,7 @@ impl ServerBuilder {
         ] {
             ConfigError::check_count(setting, count)?;
         }
+        self.event_rate.map_or(Ok(()), EventRate::check)?;
         self.recovery.as_ref().map_or(Ok(()), Recovery::check)
     }
 }

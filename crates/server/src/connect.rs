@@ -10,6 +10,7 @@ use crate::disconnect::DisconnectReason;
 use crate::dispatch;
 use crate::handler::{BoxError, Context, ExtractError};
 use crate::handlers::Table;
+use crate::server::Settings;
 use crate::socket::Socket;
 
 /// Why a client may not enter a namespace. It gets message and data as its `connect_error`.
@@ -59,13 +60,24 @@ pub(crate) fn begin(socket: &Socket) {
     }
     let entering = socket.clone();
     let passing = async move {
-        match pass(&entering, &table).await {
-            Ok(()) => admit(&entering),
-            Err(error) => refuse(&entering, error),
+        match in_time(entering.settings(), pass(&entering, &table)).await {
+            Ok(Ok(())) => admit(&entering),
+            Ok(Err(error)) => refuse(&entering, error),
+            Err(late) => refuse(&entering, late.into()),
         }
         Ok(())
     };
     dispatch::run(socket, "connection", Box::pin(passing));
+}
+
+/// What the application decides about a client, unless it takes too long.
+pub(crate) async fn in_time<T>(settings: &Settings, decides: impl Future<Output = T>) -> Result<T, ConnectError> {
+    let limit = settings.connect_timeout;
+    tokio::time::timeout(limit, decides).await.map_err(|_| {
+        settings.counters.bounds.connect_timeout.add();
+        tracing::error!(?limit, "it took longer than `connect_timeout` to let a client in: refusing it");
+        ConnectError::new(format!("not let in within {limit:?} (`connect_timeout`)"))
+    })
 }
 
 async fn pass(socket: &Socket, table: &Arc<Table>) -> Result<(), BoxError> {

@@ -103,9 +103,14 @@ impl From<Closed> for DisconnectReason {
     fn from(closed: Closed) -> Self {
         match (closed.cause, closed.reason) {
             (CloseCause::Shutdown, _) => Self::ServerShuttingDown,
-            (CloseCause::SlowConsumer | CloseCause::Stalled | CloseCause::Panic | CloseCause::Expired, _) => {
-                Self::ForcedServerClose
-            }
+            (
+                CloseCause::SlowConsumer
+                | CloseCause::Stalled
+                | CloseCause::Flood
+                | CloseCause::Panic
+                | CloseCause::Expired,
+                _,
+            ) => Self::ForcedServerClose,
             (_, CloseReason::TransportClose) => Self::TransportClose,
             (_, CloseReason::TransportError) => Self::TransportError,
             (_, CloseReason::PingTimeout) => Self::PingTimeout,

@@ -16,6 +16,7 @@ use crate::ack::Ack;
 use crate::client::Violation;
 use crate::disconnect::{Departure, DisconnectReason};
 use crate::event_middleware::{self, Passage};
+use crate::event_rate;
 use crate::handler::{
     AckTicket, BoxError, Context, Disconnected, Erased, EventParts, ExtractError, HandlerFuture, Received, Unanswered,
 };
@@ -87,9 +88,10 @@ impl Queue {
         self.suspended < max_suspended && !self.held
     }
 
-    fn pause(&mut self, connection: &Connection) {
+    fn pause(&mut self, socket: &Socket) {
         if !std::mem::replace(&mut self.paused, true) {
-            connection.pause();
+            socket.settings().counters.bounds.max_waiting_events.add();
+            socket.connection().pause();
         }
     }
 
@@ -102,23 +104,30 @@ impl Queue {
 
 /// An event came: it starts now, or waits behind others.
 pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, packet: &Packet<'_>) {
+    if !event_rate::admits(socket, name, packet.id) {
+        return;
+    }
     let settings = socket.settings();
     let mut queue = socket.inner().events.0.lock();
     if queue.may_start(settings.max_suspended) && queue.waiting.is_empty() && !queue.draining {
         drop(queue);
         return start(socket, name, arguments, packet.id);
     }
+    if queue.suspended >= settings.max_suspended && queue.waiting.is_empty() {
+        settings.counters.bounds.max_suspended_handlers.add();
+    }
     let waiting =
         Waiting { payload: packet.payload.into(), id: packet.id, attachments: arguments.attachments().to_vec() };
     queue.bytes += waiting.size();
     queue.waiting.push_back(waiting);
     if queue.bytes > settings.max_waiting_bytes {
-        queue.pause(socket.connection());
+        queue.pause(socket);
     }
 }
 
 /// A suspended handler has ended: events that waited may start.
 fn ended(socket: &Socket) {
+    socket.settings().counters.suspended.remove();
     let mut queue = socket.inner().events.0.lock();
     queue.suspended -= 1;
     if !std::mem::replace(&mut queue.draining, true) {
@@ -129,6 +138,7 @@ fn ended(socket: &Socket) {
 
 /// A middleware waits for something: it counts as a suspended handler, and holds back all events behind its own.
 pub(crate) fn hold(socket: &Socket) {
+    socket.settings().counters.suspended.add();
     let mut queue = socket.inner().events.0.lock();
     queue.suspended += 1;
     queue.held = true;
@@ -265,6 +275,7 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
     if let Some(result) = at_once(&mut future) {
         return result.unwrap_or_else(|error| failed(socket, event, error, None));
     }
+    socket.settings().counters.suspended.add();
     socket.inner().events.0.lock().suspended += 1;
     let (socket, event) = (socket.clone(), SmolStr::new(event));
     engine.spawn(async move {
@@ -293,10 +304,12 @@ pub(crate) fn failed(socket: &Socket, event: &str, error: BoxError, ack: Option<
         Err(error) => (error, ack),
     };
     let server = socket.client().server();
+    server.settings.counters.errors.add();
     server.settings.report(Failure { socket: socket.clone(), event: event.into(), error, ack });
 }
 
 pub(crate) fn panicked(socket: &Socket, event: &str) {
     tracing::error!(event, namespace = socket.namespace_name(), "a handler panicked: closing its connection");
+    socket.settings().counters.panics.add();
     socket.client().end(DisconnectReason::ForcedServerClose, Closed::forced(CloseCause::Panic));
 }

@@ -8,7 +8,7 @@ use sockeye_adapter::{IntoRooms, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::{EncodeError, ToArguments};
 
-use crate::ack::{AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
+use crate::ack::{self, AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
 use crate::namespace::Namespace;
 use crate::outgoing;
 use crate::remote::RemoteSocket;
@@ -189,7 +189,7 @@ impl Broadcast {
             };
             let targets = namespace.targets(&self.selection);
             asked.extend(targets.iter().map(|socket| {
-                let expected = socket.acks().expect(id, socket.settings().max_pending_acks);
+                let expected = ack::expect(socket, id);
                 let sent = expected.map(|answer| {
                     socket.connection().send(&frames, self.options);
                     (id, answer)
@@ -307,7 +307,7 @@ impl Emit {
     /// The future ends with [`AckError`](crate::AckError); a disconnect ends it at once.
     pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, arguments: impl ToArguments) -> AckFuture<T> {
         let id = self.socket.namespace_ref().ack_ids().next();
-        let expected = self.socket.acks().expect(id, self.socket.settings().max_pending_acks);
+        let expected = ack::expect(&self.socket, id);
         let sent = expected.and_then(|answer| {
             self.write(event, &arguments, Some(id)).inspect_err(|_| self.socket.acks().forget(id))?;
             Ok((id, answer))
@@ -321,6 +321,7 @@ impl Emit {
         let namespace = socket.namespace_ref();
         if self.options.guarantee == Guarantee::Volatile && !socket.connection().is_writable() {
             // It would be dropped: there is no need to write it first.
+            socket.connection().count_dropped();
             return Ok(());
         }
         let write = |draft: &mut Draft<'_>| draft.event(id, event, arguments);

@@ -65,6 +65,7 @@ struct ReadMeInChinese;
 pub mod guide; // What to read first.
 pub mod handler; // Handlers, extractors, answers.
 pub mod http; // The tower layer and service.
+pub mod metrics; // What is counted.
 pub mod parser; // Packets in other forms than the official text.
 
 mod ack; // Acknowledgements, both ways.
@@ -76,6 +77,7 @@ mod disconnect; // Why a socket was disconnected.
 mod dispatch; // Calling handlers.
 mod emit; // Sending events.
 mod event_middleware; // What events pass before their handlers.
+mod event_rate; // How many events may come.
 mod extensions; // Values of any type.
 mod handlers; // The handlers of a namespace.
 mod handshake; // What a client told.
@@ -103,10 +105,12 @@ pub use data::SocketData;
 pub use disconnect::DisconnectReason;
 pub use dispatch::Failure;
 pub use emit::{Broadcast, Emit, EmitError};
+pub use event_rate::{EventRate, Overrun, TooManyEvents};
 pub use extensions::Extensions;
 pub use handler::{Answer, Arguments, BoxError, Data, Event, Extension, Extract, ExtractError, Handler, State};
 pub use handlers::Registration;
 pub use handshake::Handshake;
+pub use metrics::Metrics;
 pub use namespace::Namespace;
 pub use namespaces::EmptyNamespaces;
 pub use outgoing::Outgoing;
@@ -119,8 +123,8 @@ pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 #[cfg(feature = "tls")]
 pub use sockeye_engine::rustls;
 pub use sockeye_engine::{
-    Clients, CloseCause, ConfigError, Cookie, Cors, Drain, Forbidden, Guarantee, HandshakeRequest, HttpCompression,
-    Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId, TrailingSlash,
-    Transport, Upgrades,
+    Clients, CloseCause, ConfigError, Cookie, Cors, Counts, Drain, Forbidden, Guarantee, HandshakeRequest,
+    HttpCompression, Listener, PeerAddress, PerMessageDeflate, Protocol, RequestBody, SameSite, Secure, SessionId,
+    TrailingSlash, Transport, Upgrades,
 };
 pub use sockeye_protocol::socket::{MessagePackParser, Spread, ToArguments, Value};

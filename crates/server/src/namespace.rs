@@ -77,8 +77,10 @@ impl Namespace {
         }
         let recovery = settings.recovery.as_ref();
         Self(Arc::new(NamespaceInner {
-            keeper: recovery
-                .map(|(recovery, notice)| Keeper::new(recovery.clone(), *notice, settings.kept_bytes.clone())),
+            keeper: recovery.map(|(recovery, notice)| {
+                let (total, counters) = (settings.kept_bytes.clone(), settings.counters.clone());
+                Keeper::new(recovery.clone(), *notice, total, counters)
+            }),
             name: name.into(),
             kind,
             server: Arc::downgrade(server),

@@ -50,6 +50,10 @@ impl Namespaces {
         }
     }
 
+    pub(crate) fn all(&self) -> Vec<Namespace> {
+        self.by_name.read().values().cloned().collect()
+    }
+
     pub(crate) fn children(&self, parent: &Namespace) -> SmallVec<[Namespace; 1]> {
         let by_name = self.by_name.read();
         by_name.values().filter(|namespace| namespace.parent() == Some(parent)).cloned().collect()

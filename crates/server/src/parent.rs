@@ -97,7 +97,8 @@ impl Server {
     ///
     /// Otherwise as [`of_pattern`](Self::of_pattern). It is asked only about names that are no namespace yet: who may enter
     /// one is for a middleware to say. While it waits for something, the client's other packets are handled. A panic or an
-    /// error is a no; if no other parent says yes, the client gets the `connect_error` `Invalid namespace`.
+    /// error is a no; if no other parent says yes, the client gets the `connect_error` `Invalid namespace`. All parents
+    /// together have to decide within [`connect_timeout`](crate::ServerBuilder::connect_timeout).
     ///
     /// ```
     /// # let io = sockeye::Server::builder().build()?;

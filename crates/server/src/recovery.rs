@@ -16,6 +16,7 @@ use sockeye_engine::{Closed, ConfigError, Connection, Frames, Guarantee, SendOpt
 use sockeye_protocol::socket::EncodeError;
 
 use crate::disconnect::DisconnectReason;
+use crate::metrics::Counters;
 use crate::namespace::Namespace;
 use crate::socket::{Socket, SocketInner};
 use crate::wire::Draft;
@@ -132,6 +133,7 @@ pub(crate) struct Keeper {
     settings: Recovery,
     /// The bytes of all logs of the server.
     total: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
     state: Mutex<State>,
     /// A task sees to what becomes too old.
     sweeping: AtomicBool,
@@ -139,7 +141,8 @@ pub(crate) struct Keeper {
 
 /// An event that was sent.
 struct Kept {
-    frames: Arc<Frames>,
+    /// Without the forms that were made of it, which nothing would count.
+    frames: Frames,
     size: usize,
 }
 
@@ -155,12 +158,13 @@ struct State {
 impl State {
     /// Keeps what belongs to a client, and the namespace that it may come back to.
     fn keep(&mut self, namespace: &Namespace, pid: PrivateId, session: Session) {
+        let evicted = &namespace.inner().settings.counters.bounds.session_limit;
         // Who leaves still holds it, so it can't be too late.
         self.holds = self.holds || namespace.hold_for_absent();
         if !self.holds {
-            return;
+            return evicted.add();
         }
-        self.absent.keep(pid, session, now());
+        evicted.add_many(self.absent.keep(pid, session, now()).try_into().unwrap_or(u64::MAX));
     }
 }
 
@@ -220,14 +224,19 @@ struct Word {
 
 impl Keeper {
     /// `notice` is how long a lost connection may go unnoticed.
-    pub(crate) fn new(settings: Recovery, notice: Duration, total: Arc<AtomicUsize>) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Recovery,
+        notice: Duration,
+        total: Arc<AtomicUsize>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
         let keep = settings.max_disconnection.saturating_add(notice);
         let random: [u8; 5] = rand::random();
         let epoch: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let log = Log::new(epoch, keep, settings.log_limit);
         let absent = Absentees::new(settings.max_disconnection, settings.session_limit);
         let state = State { log, present: HashMap::default(), absent, holds: false };
-        Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings, total })
+        Arc::new(Self { state: Mutex::new(state), sweeping: AtomicBool::new(false), settings, total, counters })
     }
 
     pub(crate) fn skips_middlewares(&self) -> bool {
@@ -237,6 +246,14 @@ impl Keeper {
     /// What a client that connects has left here, if it says so and all is still there that it has not had.
     pub(crate) fn claim(&self, auth: &str, connection: &Connection) -> Option<Claim> {
         let word: Word = serde_json::from_str(auth).ok()?;
+        let claim = self.claimed(word, connection);
+        if claim.is_none() {
+            self.counters.unrecovered.add();
+        }
+        claim
+    }
+
+    fn claimed(&self, word: Word, connection: &Connection) -> Option<Claim> {
         let present = self.state.lock().present.get(word.pid.as_str()).and_then(Weak::upgrade);
         if let Some(old) = present.map(Socket::from_inner) {
             // We have not noticed yet that its connection is gone.
@@ -252,6 +269,9 @@ impl Keeper {
         let missed: usize = state.log.missed(after, &session.restored.reached_by())?.map(|packet| packet.size).sum();
         // Who has missed more than may wait for a client would be disconnected again as a slow one.
         let fits = missed < connection.free_bytes();
+        if !fits {
+            self.counters.bounds.outbox_limit.add();
+        }
         fits.then(|| Claim { pid: PrivateId::new(word.pid), session, after })
     }
 
@@ -290,7 +310,13 @@ impl Keeper {
             return;
         }
         let claim = recoverable.claim.lock().take();
-        let pid = claim.and_then(|claim| recoverable.replay(&state.log, socket, claim)).unwrap_or_else(|| {
+        let came_back = claim.is_some();
+        let replayed = claim.and_then(|claim| recoverable.replay(&state.log, socket, claim));
+        if came_back {
+            let Counters { recovered, unrecovered, .. } = &*self.counters;
+            if replayed.is_some() { recovered } else { unrecovered }.add();
+        }
+        let pid = replayed.unwrap_or_else(|| {
             recoverable.recovered.store(false, Ordering::Relaxed);
             PrivateId::new(sockeye_engine::SessionId::from_random(rand::random()).as_str())
         });
@@ -357,11 +383,13 @@ impl Keeper {
             },
             |packet| {
                 let Some(mut state): Option<MutexGuard<'_, State>> = held.take() else { return Vec::new() };
-                let kept = Kept { size: packet.len(), frames: Arc::new(packet.frames()) };
+                let frames = packet.frames();
+                let kept = Kept { size: packet.len(), frames: frames.without_forms() };
                 let targets = targets(&selection);
-                let (frames, size) = (kept.frames.clone(), kept.size);
-                let before = state.log.bytes();
+                let size = kept.size;
+                let (before, evicted) = (state.log.bytes(), state.log.evicted());
                 let offset = state.log.append(selection, kept, size, now());
+                self.counters.bounds.log_limit.add_many(state.log.evicted() - evicted);
                 self.count(&mut state.log, before);
                 for socket in &targets {
                     if socket.recoverable().is_none_or(|recoverable| recoverable.takes(offset)) {
@@ -401,7 +429,9 @@ impl Keeper {
     /// Counts what has changed in a log, and makes room in it if all logs together have become too large.
     fn count(&self, log: &mut Log<Kept>, before: usize) {
         let others = self.total.load(Ordering::Relaxed).saturating_sub(before);
-        while others + log.bytes() > self.settings.total_limit && log.lose_oldest() {}
+        while others + log.bytes() > self.settings.total_limit && log.lose_oldest() {
+            self.counters.bounds.total_limit.add();
+        }
         let after = log.bytes();
         if after >= before {
             self.total.fetch_add(after - before, Ordering::Relaxed);
@@ -480,7 +510,7 @@ impl Recoverable {
     /// Sends what was missed, if it still is all there.
     fn replay(&self, log: &Log<Kept>, socket: &Socket, claim: Claim) -> Option<PrivateId> {
         for packet in log.missed(claim.after, &claim.session.restored.reached_by())? {
-            socket.connection().send(&packet.frames, Guarantee::Reliable);
+            socket.connection().send(&packet.frames.without_forms(), Guarantee::Reliable);
         }
         self.note(log.newest());
         Some(claim.pid)

@@ -19,9 +19,11 @@ use tokio::net::ToSocketAddrs;
 use crate::builder::ServerBuilder;
 use crate::client::Reader;
 use crate::dispatch::Failure;
+use crate::event_rate::{Meter, TooManyEvents};
 use crate::extensions::Extensions;
 use crate::handler::{BoxError, ExtractError};
 use crate::http::{Layer, NotFound, Service};
+use crate::metrics::Counters;
 use crate::namespace::Namespace;
 use crate::namespaces::{EmptyNamespaces, Namespaces};
 use crate::recovery::Recovery;
@@ -68,11 +70,13 @@ pub(crate) struct Settings {
     pub(crate) max_pending_acks: usize,
     pub(crate) max_suspended: usize,
     pub(crate) max_waiting_bytes: usize,
+    pub(crate) event_rate: Option<Meter>,
     /// The bytes that recovery keeps, in all namespaces.
     pub(crate) kept_bytes: Arc<AtomicUsize>,
     /// With it, how long a lost connection may go unnoticed.
     pub(crate) recovery: Option<(Recovery, Duration)>,
     pub(crate) state: Extensions,
+    pub(crate) counters: Arc<Counters>,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,
     /// Without a slash at its end.
@@ -90,6 +94,9 @@ impl Settings {
             return hook(failure);
         }
         let Failure { event, error, .. } = failure;
+        if let Some(error) = error.downcast_ref::<TooManyEvents>() {
+            return tracing::debug!(%event, %error, "handler not called");
+        }
         match error.downcast_ref() {
             // What a peer sends could fill the log, and why it does not fit may quote it.
             Some(ExtractError::Mismatch { expected, reason }) => {

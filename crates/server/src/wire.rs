@@ -11,6 +11,8 @@ use sockeye_protocol::socket::{
     ToArguments, decode, encode_ack, encode_event, write_head,
 };
 
+use crate::metrics::Counters;
+
 /// How the packets of a server travel.
 ///
 /// All are written as the official text first, which costs nothing more where that is what is sent. Another parser
@@ -20,6 +22,7 @@ pub(crate) struct Wire {
     limits: Limits,
     /// `None` for the official text.
     parser: Option<Arc<dyn Parser>>,
+    counters: Arc<Counters>,
 }
 
 /// A packet that is being written. Each method writes a whole one.
@@ -52,12 +55,12 @@ const MAX_SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     /// Packets are written here. It is taken out while in use: what is serialised may itself emit.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<(Vec<u8>, Vec<Bytes>)> = const { Cell::new((Vec::new(), Vec::new())) };
 }
 
 impl Wire {
-    pub(crate) fn new(limits: Limits, parser: Option<Arc<dyn Parser>>) -> Self {
-        Self { limits, parser }
+    pub(crate) fn new(limits: Limits, parser: Option<Arc<dyn Parser>>, counters: Arc<Counters>) -> Self {
+        Self { limits, parser, counters }
     }
 
     /// Makes what reads the packets of one connection.
@@ -75,8 +78,9 @@ impl Wire {
         write: impl FnOnce(&mut Draft<'_>) -> Result<(), EncodeError>,
         send: impl FnOnce(Written<'_>) -> R,
     ) -> Result<R, EncodeError> {
-        let (mut text, mut attachments) = (SCRATCH.take(), Vec::new());
+        let (mut text, mut attachments) = SCRATCH.take();
         text.clear();
+        attachments.clear();
         let result = match &self.parser {
             None => {
                 let (text, attachments) = (&mut text, &mut attachments);
@@ -85,8 +89,12 @@ impl Wire {
             }
             Some(parser) => self.parse(&**parser, namespace, write, &mut text, &mut attachments).map(send),
         };
+        attachments.clear();
         if text.capacity() <= MAX_SCRATCH {
-            SCRATCH.set(text);
+            SCRATCH.set((text, attachments));
+        }
+        if let Err(EncodeError::TooManyAttachments { .. }) = result {
+            self.counters.bounds.max_attachments.add();
         }
         result
     }

@@ -10,8 +10,8 @@ use super::{features, summary::Summary};
 use crate::{
     bundles,
     failure::Failure,
-    fuzz, npm,
-    program::{self, CHROMIUM, CXX, NODE, NPM, PYTHON, Requirement, run, run_watched},
+    fuzz, instructions, npm,
+    program::{self, CHROMIUM, CXX, NODE, NPM, PYTHON, Requirement, VALGRIND, run, run_watched},
     wheel,
 };
 
@@ -33,7 +33,13 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "test", purpose: "unit, integration, tidy and doc tests", needs: &[], run: test },
     Step { name: "features", purpose: "every crate builds with none, each and all", needs: &[], run: features::check },
     Step { name: "fuzz", purpose: "every fuzz target runs for a while", needs: &[CXX], run: fuzz },
-    Step { name: "release", purpose: "the programs that the outside suites talk to", needs: &[], run: release },
+    Step {
+        name: "instructions",
+        purpose: "no unit of work costs more than it did",
+        needs: &[VALGRIND],
+        run: instructions,
+    },
+    Step { name: "programs", purpose: "what the outside suites talk to is built", needs: &[], run: programs },
     Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
     Step { name: "listen", purpose: "official clients against plain listening", needs: &[NODE, NPM], run: listen },
     Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
@@ -74,8 +80,15 @@ fn fuzz(_: &mut Summary) -> Result<(), Failure> {
     fuzz::run_all()
 }
 
-fn release(_: &mut Summary) -> Result<(), Failure> {
-    run(&mut cargo("build --release --workspace --bins --exclude xtask"))
+fn instructions(_: &mut Summary) -> Result<(), Failure> {
+    instructions::check_all()
+}
+
+/// The profile of the programs that the outside suites talk to.
+const OUTSIDE: &str = "outside";
+
+fn programs(_: &mut Summary) -> Result<(), Failure> {
+    run(cargo("build --locked --workspace --bins --exclude xtask --exclude bench-load").args(["--profile", OUTSIDE]))
 }
 
 fn autobahn(_: &mut Summary) -> Result<(), Failure> {
@@ -110,7 +123,7 @@ fn outside(command: &mut Command) -> Result<&mut Command, Failure> {
     let artifacts = here.join("artifacts");
     fs::create_dir_all(&artifacts)
         .map_err(|error| Failure::new(format!("cannot make {}: {error}", artifacts.display())))?;
-    Ok(command.env("SOCKEYE_BIN_DIR", program::target_dir()?.join("release")).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
+    Ok(command.env("SOCKEYE_BIN_DIR", program::target_dir()?.join(OUTSIDE)).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
 }
 
 /// The test files in a folder of the package, by name, as seen from the package.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sockeye_engine::{EngineConfig, Forbidden, HandshakeRequest, SessionId};
 
-use crate::support::{Polling, Request, Server, WebSocket};
+use crate::support::{Polling, Request, Server, WebSocket, ms};
 
 const POLLING: &str = "/engine.io/?EIO=4&transport=polling";
 const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
@@ -194,5 +194,20 @@ fn a_hook_that_panics_refuses_its_own_request_only() {
     Server::each_alone(&config, |server| {
         Request::get(POLLING).answer(server.address).check(400, CODE_3);
         assert_eq!(Request::get(&format!("{POLLING}&good")).answer(server.address).status, 200);
+    });
+}
+
+#[test]
+fn a_hook_that_never_decides_refuses_after_the_connect_timeout() {
+    let config = EngineConfig::default().connect_timeout(ms(50));
+    let never_lets_in = config.clone().allow_request(|_| std::future::pending());
+    Server::each_alone(&never_lets_in, |server| {
+        Request::get(POLLING).answer(server.address).check(403, CODE_4);
+        check_upgrade(server, Request::websocket(WEBSOCKET), "Forbidden");
+        assert_eq!(server.engine.metrics().bounds.of("connect_timeout"), 2);
+    });
+    let never_makes_an_id = config.generate_id(|_| std::future::pending::<Result<SessionId, std::io::Error>>());
+    Server::each_alone(&never_makes_an_id, |server| {
+        Request::get(POLLING).answer(server.address).check(400, CODE_3);
     });
 }

@@ -12,6 +12,7 @@ mod headers;
 mod heartbeat;
 mod http2;
 mod jsonp;
+mod places;
 mod polling;
 mod refusals;
 mod support;

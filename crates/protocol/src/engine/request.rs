@@ -134,9 +134,22 @@ pub enum Refusal {
     Forbidden(Option<String>),
     /// Code 5: the revision of the protocol is not accepted.
     UnsupportedProtocol,
+    /// Code 6, of our own: there are as many connections as there may be.
+    TooManyConnections,
 }
 
 impl Refusal {
+    /// The name of each kind, for metrics, at the place of its number.
+    pub const KINDS: [&str; 7] = [
+        "unknown_transport",
+        "unknown_session",
+        "bad_handshake_method",
+        "bad_request",
+        "forbidden",
+        "unsupported_protocol",
+        "too_many_connections",
+    ];
+
     /// The number in the body.
     pub const fn code(&self) -> u8 {
         match self {
@@ -146,6 +159,7 @@ impl Refusal {
             Self::BadRequest(_) => 3,
             Self::Forbidden(_) => 4,
             Self::UnsupportedProtocol => 5,
+            Self::TooManyConnections => 6,
         }
     }
 
@@ -158,13 +172,16 @@ impl Refusal {
             Self::BadRequest(_) => "Bad request",
             Self::Forbidden(message) => message.as_deref().unwrap_or("Forbidden"),
             Self::UnsupportedProtocol => "Unsupported protocol version",
+            Self::TooManyConnections => "Too many connections",
         }
     }
 
-    /// Status of the HTTP answer: 403 if forbidden, else 400. A refused WebSocket always gets 400.
+    /// Status of the HTTP answer: 403 if forbidden, 503 if there are too many, else 400. A WebSocket that is forbidden gets
+    /// 400 too.
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::Forbidden(_) => 403,
+            Self::TooManyConnections => 503,
             _ => 400,
         }
     }
@@ -310,6 +327,7 @@ mod tests {
             (Refusal::Forbidden(None), 403, r#"{"code":4,"message":"Forbidden"}"#),
             (Refusal::Forbidden(Some("no".into())), 403, r#"{"code":4,"message":"no"}"#),
             (Refusal::UnsupportedProtocol, 400, r#"{"code":5,"message":"Unsupported protocol version"}"#),
+            (Refusal::TooManyConnections, 503, r#"{"code":6,"message":"Too many connections"}"#),
         ] {
             assert_eq!((refusal.http_status(), refusal.body().as_str()), (status, body));
         }

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::{Arguments, DecodeError, Event, Packet, PacketType, decode, packet::check_payload, split_event};
@@ -83,7 +84,8 @@ pub struct Assembled {
     namespace: SmolStr,
     id: Option<u64>,
     payload: Box<str>,
-    attachments: Vec<Bytes>,
+    /// Mostly there is one, which then needs no list of its own.
+    attachments: SmallVec<[Bytes; 1]>,
 }
 
 impl Assembled {
@@ -94,7 +96,7 @@ impl Assembled {
     /// array, an object or a string does. Whether it is JSON in between is found out when it is used.
     pub fn new(packet: &Packet<'_>, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
         let payload = check_payload(packet.kind, packet.payload)?;
-        Ok(Self { attachments, ..Self::awaiting(&Packet { attachments: 0, payload, ..*packet }) })
+        Ok(Self { attachments: attachments.into(), ..Self::awaiting(&Packet { attachments: 0, payload, ..*packet }) })
     }
 
     /// A packet whose attachments are still to come.
@@ -104,7 +106,7 @@ impl Assembled {
             namespace: packet.namespace.into(),
             id: packet.id,
             payload: packet.payload.into(),
-            attachments: Vec::with_capacity(packet.attachments),
+            attachments: SmallVec::with_capacity(packet.attachments),
         }
     }
 

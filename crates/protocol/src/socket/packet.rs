@@ -185,6 +185,12 @@ pub enum DecodeError {
         /// The limit that holds.
         limit: usize,
     },
+    /// Values nest deeper than any type could hold that is read.
+    #[error("malformed message: values nested over {limit} levels deep")]
+    TooDeep {
+        /// The most levels.
+        limit: usize,
+    },
     /// The id does not fit 64 bits.
     #[error("invalid packet id: expected a number below 2^64")]
     InvalidId,

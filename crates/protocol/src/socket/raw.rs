@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{Arguments, ArgumentsError, EncodeError, ToArguments, Value, write_arguments};
 
@@ -16,13 +17,13 @@ use super::{Arguments, ArgumentsError, EncodeError, ToArguments, Value, write_ar
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawArguments {
     json: Box<str>,
-    attachments: Vec<Bytes>,
+    attachments: SmallVec<[Bytes; 1]>,
 }
 
 impl RawArguments {
     /// Of arguments that have been validated.
     pub(super) fn new(json: &str, attachments: &[Bytes]) -> Self {
-        Self { json: json.into(), attachments: attachments.to_vec() }
+        Self { json: json.into(), attachments: attachments.into() }
     }
 
     /// The arguments, to be read into a type.

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::data::SocketData;
 use crate::disconnect::{Departure, DisconnectReason};
 use crate::dispatch::{self, EventQueue};
+use crate::event_rate::Pace;
 use crate::namespace::Namespace;
 use crate::recovery::{Keeper, Recoverable, Restored};
 
@@ -45,6 +46,7 @@ impl Socket {
             state: AtomicU8::new(State::Connecting as u8),
             acks: PendingAcks::default(),
             events: EventQueue::default(),
+            pace: Pace::default(),
             recoverable: recoverable.map(Box::new),
             own: OnceLock::new(),
         });

@@ -19,6 +19,11 @@ impl Socket {
             wanted.rooms().unwrap_or_default().iter().try_for_each(|room| rooms.join(key, room.clone()))
         })
         .unwrap_or(Ok(()))
+        .inspect_err(|error| {
+            if let JoinError::TooManyRooms { .. } = error {
+                self.settings().counters.bounds.max_rooms.add();
+            }
+        })
     }
 
     /// Leaves rooms. The room of its own id can't be left.

@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::data::SocketData;
 use crate::dispatch::EventQueue;
 use crate::emit::{Broadcast, Emit, EmitError};
+use crate::event_rate::Pace;
 use crate::extensions::Extensions;
 use crate::handlers::Handlers;
 use crate::handshake::Handshake;
@@ -45,6 +46,8 @@ pub(crate) struct SocketInner {
     state: AtomicU8,
     pub(crate) acks: PendingAcks,
     pub(crate) events: EventQueue,
+    /// Of use only if the rate of events is bounded.
+    pub(crate) pace: Pace,
     /// What is kept for its client if it may come back.
     recoverable: Option<Box<Recoverable>>,
     /// Handlers of this socket alone, values that belong to it, and its user: many sockets have none of them.

@@ -342,3 +342,19 @@ async fn names_of_namespaces_may_hold_anything_but_a_comma() {
         client.join(name).await;
     }
 }
+
+#[tokio::test]
+async fn who_is_neither_let_in_nor_refused_gets_a_connect_error_after_the_connect_timeout() {
+    let host = Host::plain(builder().connect_timeout(Duration::from_millis(200))).await;
+    host.io.of("/never").middleware(async || std::future::pending::<Result<(), ConnectError>>().await);
+    host.io.of_dynamic(async |_: String, _: serde_json::Value| std::future::pending::<bool>().await);
+    let mut client = host.join().await;
+    for name in ["/never", "/perhaps"] {
+        client.send(&format!("40{name},")).await;
+        client.expect(&format!(r#"44{name},{{"message":"not let in within 200ms (`connect_timeout`)"}}"#)).await;
+    }
+    client.send("40/never,").await;
+    client.text().await;
+    let metrics = host.io.metrics();
+    assert_eq!((metrics.bounds.of("connect_timeout"), metrics.connect_errors, metrics.suspended_handlers), (3, 3, 0));
+}

@@ -17,9 +17,11 @@ mod disconnect; // Why and how sockets end.
 mod dynamic; // Namespaces made on demand.
 mod entrance; // Before any namespace is known.
 mod event_middleware; // What events pass.
+mod event_rate; // More events than one socket may send.
 mod events; // Arguments and order.
 mod handlers; // What becomes of a handler.
 mod listeners; // Catch-alls, fallbacks, once and off.
+mod metrics; // What is counted.
 mod old_clients; // Protocol 3.
 mod parsers; // Other forms than the official text.
 mod peers; // What others get wrong.

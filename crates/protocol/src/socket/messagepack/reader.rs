@@ -130,9 +130,7 @@ impl<'a> Reader<'a> {
 
 /// One level further down, of as many as are left.
 pub(super) fn deeper(depth: usize) -> Result<usize, DecodeError> {
-    depth
-        .checked_sub(1)
-        .ok_or_else(|| DecodeError::malformed(format_args!("values nested over {MAX_DEPTH} levels deep")))
+    depth.checked_sub(1).ok_or(DecodeError::TooDeep { limit: MAX_DEPTH })
 }
 
 /// What the npm package writes as extensions of type 0, and MessagePack's own timestamps.

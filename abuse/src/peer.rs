@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use sockeye_websocket::{Decoder, Input, Limits, Message, Opcode, Role, masked_frame};
@@ -167,11 +166,6 @@ impl Peer {
                 None => return Ok(End::Lost),
             }
         }
-    }
-
-    /// Whether anything has come that has not been looked at, or the end.
-    pub async fn has_something_to_read(&self) -> bool {
-        timeout(Duration::ZERO, self.stream.peek(&mut [0])).await.is_ok()
     }
 
     /// Breaks the connection: what is on its way is lost.

@@ -68,6 +68,13 @@ impl Process {
         Ok(pages * 4096)
     }
 
+    /// The most resident memory that it has had, in bytes.
+    pub fn most_resident(&self) -> Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
+    }
+
     /// How many sockets the kernel holds for it, listening ones included.
     pub fn sockets(&self) -> Result<usize> {
         let mut sockets = 0;

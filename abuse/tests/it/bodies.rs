@@ -36,7 +36,7 @@ async fn a_body_of_chunks_without_end_is_refused_at_the_limit() -> Result<()> {
     let mut trial = Trial::begin("bodies without end", SERVER, "").await?;
     let address = trial.address();
     let pour = move |_| async move {
-        let mut polling = Polling::open(address).await?;
+        let mut polling = Polling::join(address).await?;
         polling.http.begin("POST", &polling.target, "Transfer-Encoding: chunked\r\n", b"").await?;
         let chunk = [&b"10000\r\n"[..], &[b'x'; 0x10000], b"\r\n"].concat();
         let mut written = 0_usize;

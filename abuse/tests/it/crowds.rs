@@ -12,7 +12,7 @@ const DESCRIPTORS: u64 = 15_500;
 
 #[tokio::test]
 async fn fifteen_thousand_clients_that_reconnect_at_once_are_all_served() -> Result<()> {
-    let options = "--ping-interval 60000 --ping-timeout 60000 --connect-timeout 60000 --head-timeout 60000";
+    let options = "--ping-interval 15000 --ping-timeout 15000 --connect-timeout 60000 --head-timeout 60000";
     let mut trial = Trial::begin("15,000 reconnect at once", SERVER, options).await?.slack(4 << 20);
     let (limit, _) = rlimit::Resource::NOFILE.get()?;
     ensure!(limit >= DESCRIPTORS, "the limit of open files is {limit}, expected {DESCRIPTORS} at least: `ulimit -n`");

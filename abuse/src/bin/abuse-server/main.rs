@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use abuse::Status;
 use clap::Parser;
+use sockeye::metrics::Kind;
 use sockeye::{Listener, Server};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,13 +81,17 @@ fn answer_on_standard_input(io: Server, tally: Arc<Tally>) {
 fn status(io: &Server, tally: &Tally) -> Status {
     // Before anything is allocated to tell of it.
     let stats = ALLOCATOR.stats();
-    Status {
-        connections: io.connection_count(),
-        sockets: io.socket_count(),
-        rooms: io.rooms().len(),
-        live: stats.bytes_allocated.saturating_sub(stats.bytes_deallocated),
-        tally: tally.counts(),
+    let live = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
+    let mut status = Status { live, tally: tally.counts(), ..Status::default() };
+    for sample in io.metrics().iter() {
+        let name = sample.name.trim_start_matches("sockeye_").trim_end_matches("_total");
+        match (sample.kind, sample.label) {
+            (Kind::Gauge, _) => *status.gauges.entry(name.to_owned()).or_default() += sample.value,
+            (Kind::Counter, None) => drop(status.counters.insert(name.to_owned(), sample.value)),
+            (Kind::Counter, Some((_, label))) => drop(status.counters.insert(format!("{name}/{label}"), sample.value)),
+        }
     }
+    status
 }
 
 fn say(line: &str) {

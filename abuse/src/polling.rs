@@ -40,11 +40,12 @@ impl Http {
 
     /// Sends a request.
     pub async fn begin(&mut self, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<()> {
-        let length = if method == "POST" && !headers.contains("Transfer-Encoding") && !headers.contains("Content-Length") {
-            format!("Content-Length: {}\r\n", body.len())
-        } else {
-            String::new()
-        };
+        let length =
+            if method == "POST" && !headers.contains("Transfer-Encoding") && !headers.contains("Content-Length") {
+                format!("Content-Length: {}\r\n", body.len())
+            } else {
+                String::new()
+            };
         let head = format!("{method} {target} HTTP/1.1\r\nHost: abuse\r\n{length}{headers}\r\n");
         self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
         Ok(())

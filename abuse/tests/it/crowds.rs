@@ -1,5 +1,7 @@
 //! Everybody at once.
 
+use std::time::Duration;
+
 use abuse::{Peer, Polling, Trial, connect_from, crowd, host};
 use anyhow::{Result, ensure};
 use tokio::time::Instant;
@@ -13,7 +15,9 @@ const DESCRIPTORS: u64 = 15_500;
 #[tokio::test]
 async fn fifteen_thousand_clients_that_reconnect_at_once_are_all_served() -> Result<()> {
     let options = "--ping-interval 15000 --ping-timeout 15000 --connect-timeout 60000 --head-timeout 60000";
-    let mut trial = Trial::begin("15,000 reconnect at once", SERVER, options).await?.slack(4 << 20);
+    let trial = Trial::begin("15,000 reconnect at once", SERVER, options).await?.slack(4 << 20);
+    // So many handshakes take seconds of two slow cores; all that can be asked is that the others get their part.
+    let mut trial = trial.patience(Duration::from_secs(6));
     let (limit, _) = rlimit::Resource::NOFILE.get()?;
     ensure!(limit >= DESCRIPTORS, "the limit of open files is {limit}, expected {DESCRIPTORS} at least: `ulimit -n`");
     let address = trial.address();

@@ -31,7 +31,11 @@ async fn ten_thousand_halves_of_a_request_go_after_the_head_timeout() -> Result<
     let start = Instant::now();
     let streams = crowd(MANY, 500, begin).await?;
     let held = trial.growth()?;
-    println!("{MANY} connections without a request in {:.1?}; each holds {} bytes of heap", start.elapsed(), held / MANY);
+    println!(
+        "{MANY} connections without a request in {:.1?}; each holds {} bytes of heap",
+        start.elapsed(),
+        held / MANY
+    );
     let sockets = trial.server.sockets()?;
     ensure!(sockets > MANY / 2, "the server has accepted only {sockets}");
     let mut ended = 0;

@@ -294,8 +294,14 @@ where
                     // Half a request: hyper would wait for the rest.
                     return;
                 }
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                // A client between two polls fetches here what is left for it: nobody accepts it anywhere else.
+                tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = engine.told().cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
         };
         if let Err(error) = served {

@@ -95,9 +95,13 @@ impl Peer {
     /// Joins a namespace with what stands behind the type in the CONNECT packet; returns the server's answer.
     pub async fn enter(&mut self, what: &str) -> Result<String> {
         self.send(&format!("40{what}")).await?;
-        let answer = self.text().await?;
-        ensure!(answer.starts_with("40"), "not let in: {answer}");
-        Ok(answer)
+        loop {
+            let answer = self.text().await?;
+            ensure!(!answer.starts_with("44"), "not let in: {answer}");
+            if answer.starts_with("40") {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Sends a packet.

@@ -95,8 +95,7 @@ impl Polling {
     pub async fn join(address: SocketAddr) -> Result<Self> {
         let mut polling = Self::open(address).await?;
         polling.post("40").await?;
-        let joined = polling.poll().await?;
-        ensure!(joined.starts_with("40{"), "not let in: {joined}");
+        polling.until("40{").await?;
         Ok(polling)
     }
 
@@ -112,6 +111,19 @@ impl Polling {
         let answer = self.http.request("GET", &self.target, "", b"").await?;
         ensure!(answer.status == 200, "a poll was answered with {answer:?}");
         Ok(answer.body)
+    }
+
+    /// Polls until a packet comes that begins with this, and answers pings meanwhile.
+    pub async fn until(&mut self, beginning: &str) -> Result<()> {
+        loop {
+            let packets = self.poll().await?;
+            if packets.split('\u{1e}').any(|packet| packet == "2") {
+                self.post("3").await?;
+            }
+            if packets.split('\u{1e}').any(|packet| packet.starts_with(beginning)) {
+                return Ok(());
+            }
+        }
     }
 
     /// The session's id.

@@ -84,15 +84,20 @@ impl Cpu {
     }
 }
 
-/// What the kernel holds for all sockets of this machine, both ends of every connection: bytes of the slab allocator
-/// (sockets, inodes, epoll's entries), and pages of TCP's buffers.
-pub(crate) fn kernel_memory() -> Result<u64> {
-    let meminfo = fs::read_to_string("/proc/meminfo")?;
-    let slab = meminfo.lines().find_map(|line| line.strip_prefix("Slab:")?.trim().strip_suffix(" kB"));
-    let sockstat = fs::read_to_string("/proc/net/sockstat")?;
-    let pages = sockstat.lines().find_map(|line| line.strip_prefix("TCP:")?.rsplit_once(" mem "));
-    let (slab, (_, pages)) = slab.zip(pages).context("no Slab in meminfo, or no TCP in sockstat")?;
-    Ok(slab.trim().parse::<u64>()? * 1024 + pages.trim().parse::<u64>()? * 4096)
+/// What the kernel holds for all sockets of this machine, both ends of every connection: objects in use of the slab
+/// allocator (sockets, inodes, epoll's entries), and pages of TCP's buffers. None where it does not tell, as to those who
+/// are not root.
+pub(crate) fn kernel_memory() -> Option<u64> {
+    // A line is a cache's name, its objects in use, all its objects and the size of one.
+    let slabs = fs::read_to_string("/proc/slabinfo").ok()?;
+    let in_use = slabs.lines().skip(2).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+        let (Some(Ok(objects)), _, Some(Ok(size))) = (fields.next(), fields.next(), fields.next()) else { return None };
+        Some(objects * size)
+    });
+    let sockstat = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let (_, pages) = sockstat.lines().find_map(|line| line.strip_prefix("TCP:")?.rsplit_once(" mem "))?;
+    Some(in_use.sum::<u64>() + pages.trim().parse::<u64>().ok()? * 4096)
 }
 
 #[cfg(test)]

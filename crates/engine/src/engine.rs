@@ -24,7 +24,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
 use crate::compression::{self, MOST_IN_PLACE};
-use crate::config::{ConfigError, EngineConfig};
+use crate::config::EngineConfig;
+use crate::config_error::ConfigError;
 use crate::connection::Connection;
 use crate::cors::Cors;
 use crate::driver::{self, Driver};
@@ -253,7 +254,7 @@ impl Engine {
         if transport == Transport::WebSocket {
             self.0.counters.websockets.add();
         }
-        connection.rearm();
+        connection.arm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
         Ok(connection)
     }

@@ -30,7 +30,7 @@ pub struct Failure {
     pub socket: Socket,
     /// The name of the event; `connection` or `disconnect` for handlers of these.
     pub event: SmolStr,
-    /// What the handler returned, or an [`ExtractError`].
+    /// What the handler returned, an [`ExtractError`], or [`TooManyEvents`](crate::TooManyEvents).
     pub error: BoxError,
     /// The right to answer, if the client waits for an answer and has none yet.
     pub ack: Option<Ack>,

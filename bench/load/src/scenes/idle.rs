@@ -64,7 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<Map<String, Value>> {
         Clients::Max => usize::try_from(rlimit::getrlimit(rlimit::Resource::NOFILE)?.0 - OTHER_FILES)?,
     };
     let server = Process::new(common.pid.context("idle weighs the server: --pid is needed")?);
-    let (empty, empty_kernel) = (server.resident()?, kernel_memory()?);
+    // What the kernel still owes to those who were here before is freed by then.
+    std::thread::sleep(common.warmup);
+    let (empty, empty_kernel) = (server.resident()?, kernel_memory());
     let mut net = Net::new(common.url, *sources)?;
     let mut sessions = Sessions::new(Idle { awaited: Vec::new(), received: 0 });
     let began = now();
@@ -75,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<Map<String, Value>> {
     let settled = server.resident()?;
     let (since, cpu) = (now(), server.cpu()?);
     hold(&mut net, &mut sessions, common.seconds)?;
-    let (held, kernel) = (server.resident()?, kernel_memory()?);
+    let (held, kernel) = (server.resident()?, kernel_memory());
     let busy = server.cpu()?.since(&cpu).ran.as_secs_f64() / since.elapsed().as_secs_f64();
 
     let per_client = |now: u64, then: u64| round(float(now.saturating_sub(then)) / float(clients as u64));
@@ -87,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<Map<String, Value>> {
             ("rss", json!(held)),
             ("bytes_per_connection", json!(per_client(settled, empty))),
             ("bytes_per_connection_held", json!(per_client(held, empty))),
-            ("kernel_bytes_per_connection", json!(per_client(kernel, empty_kernel))),
+            ("kernel_bytes_per_connection", json!(kernel.zip(empty_kernel).map(|(now, then)| per_client(now, then)))),
             ("seconds_held", json!(round(common.seconds.as_secs_f64()))),
             ("server_busy", json!(round(busy))),
         ]

@@ -171,6 +171,23 @@ async fn an_answer_that_does_not_come_times_out_and_may_come_too_late() {
 }
 
 #[tokio::test]
+async fn an_answer_is_waited_for_30_s_if_nothing_else_is_said() {
+    let host = Host::plain(builder()).await;
+    let (_client, socket) = pair(&host).await;
+    // A clock of its own, which goes on as soon as nobody has anything else to do.
+    let waiting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let start = tokio::time::Instant::now();
+            let answer = socket.emit_with_ack::<i32>("ask", ()).await;
+            assert!(matches!(answer, Err(AckError::Timeout)));
+            start.elapsed().as_secs()
+        })
+    });
+    assert_eq!(waiting.join().unwrap(), 30);
+}
+
+#[tokio::test]
 async fn a_disconnect_ends_the_waiting_at_once() {
     let host = Host::plain(builder()).await;
     for end in 0..3 {

@@ -112,3 +112,34 @@ fn every_sample_has_a_name_that_prometheus_takes_and_its_own_label() {
         assert!(sample.value == 0 || matches!(sample.name, "sockeye_namespaces" | "sockeye_tasks"), "{sample:?}");
     }
 }
+
+/// The text of all files of Rust below a folder.
+fn sources(folder: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_guide_names_every_bound_and_a_test_that_exists() {
+    let guide = include_str!("../../docs/options.md").split_once("# Every bound").unwrap().1;
+    let rows: Vec<Vec<&str>> = guide
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .take_while(|line| !line.starts_with("| `recovery`"))
+        .map(|line| line.split('|').collect())
+        .collect();
+    let named: HashSet<&str> = rows.iter().map(|row| row[1].trim().trim_matches('`')).collect();
+    let metrics = builder().build().unwrap().metrics();
+    assert_eq!(named, metrics.bounds.iter().map(|(bound, _)| bound).collect());
+    let mut text = String::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut text);
+    for test in rows.iter().flat_map(|row| row[4].split(',')).map(|test| test.trim().trim_matches('`')) {
+        assert!(text.contains(&format!("fn {test}()")), "{test}");
+    }
+}

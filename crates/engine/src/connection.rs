@@ -375,7 +375,7 @@ impl Connection {
 
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
-        self.0.engine.sessions.remove(&self.0.id);
+        self.0.engine.forget(&self.0.id);
     }
 
     /// Called by the worker when a time has come at which it was to look at the connection.

@@ -405,8 +405,18 @@ async fn changes_over(reader: &mut Reader) -> io::Result<bool> {
 /// The orderly end of a WebSocket: everything out, then wait until the peer has closed too.
 ///
 /// Closing at once would make the kernel reset the connection if there is unread input, and the peer lose our last words.
+/// A peer that does not take them is reset: the kernel would keep megabytes for it, for minutes.
 pub(crate) async fn end(mut reader: Reader, mut writer: Writer, mut outbox: Outbox) -> io::Result<()> {
-    poll_fn(|cx| writer.poll_write(cx, &mut outbox)).await?;
+    let mut blocked = false;
+    poll_fn(|cx| {
+        let written = writer.poll_write(cx, &mut outbox);
+        if written.is_pending() != blocked {
+            blocked = !blocked;
+            writer.reset_when_dropped(blocked);
+        }
+        written
+    })
+    .await?;
     poll_fn(|cx| writer.poll_shutdown(cx)).await?;
     let mut unwanted = [0; 512];
     while poll_fn(|cx| reader.poll_read(cx, &mut unwanted)).await? > 0 {}

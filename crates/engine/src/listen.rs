@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,11 @@ const EVENT_INTERVAL: u32 = 16;
 /// How long accepting rests when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many clients may wait to be accepted, unless the system allows fewer.
+///
+/// When thousands come back at once, those who find no place try again only after a second, then three, then seven.
+const BACKLOG: u32 = 4096;
+
 /// A bound address whose connections are not accepted yet; clients that connect wait.
 #[derive(Debug)]
 pub struct Listener(TcpListener);
@@ -52,7 +57,14 @@ impl Listener {
     /// # Errors
     /// What the system says, if the address can't be bound: in use, not allowed, not ours.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Ok(Self(tokio::net::TcpListener::bind(address).await?.into_std()?))
+        let mut failed = None;
+        for address in tokio::net::lookup_host(address).await? {
+            match listen_at(address) {
+                Ok(listener) => return Ok(Self(listener)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name leads to no address")))
     }
 
     /// The address, with the port that was taken.
@@ -62,6 +74,15 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As Tokio and std do: a server that is started again finds its port. On Windows it would let others take it over.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 impl Engine {
@@ -274,8 +295,14 @@ where
                     // Half a request: hyper would wait for the rest.
                     return;
                 }
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                // A client between two polls fetches here what is left for it: nobody accepts it anywhere else.
+                tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = engine.told().cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
         };
         if let Err(error) = served {

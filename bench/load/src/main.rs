@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::{
-    meter::{Meter, seconds},
+    meter::{Extent, Meter, seconds},
     process::Process,
     scenes::{broadcast, connect, echo, idle, polling, rooms},
 };
@@ -37,15 +37,15 @@ struct Cli {
 enum Scene {
     /// Every client keeps events in flight, each answered by an ack with the same data (WebSocket).
     Echo(echo::Options),
-    /// One client emits to all, and again once everybody has it.
+    /// One client emits to all, and again once everybody has all of it.
     Broadcast(broadcast::Options),
     /// In every room one member emits to the room, and again once every member has it.
     Rooms(rooms::Options),
-    /// `echo` over long polling: two connections per client, as browsers have.
+    /// `echo` over long polling.
     Polling(polling::Options),
-    /// Opens sessions as fast as they are accepted, and closes each once it is of use.
+    /// Opens sessions as fast as they are accepted, and holds them: their ends are not measured.
     Connect(connect::Options),
-    /// Holds connections that do nothing but answer pings, and weighs the server.
+    /// Holds connections that do nothing but answer pings, and weighs the server and the kernel.
     Idle(idle::Options),
 }
 
@@ -68,7 +68,11 @@ struct Common {
 
 impl Common {
     fn meter(&self) -> Meter {
-        Meter::new(self.warmup, self.seconds, self.pid.map(Process::new))
+        self.meter_of(Extent::Time(self.warmup), Extent::Time(self.seconds))
+    }
+
+    fn meter_of(&self, warmup: Extent, window: Extent) -> Meter {
+        Meter::new(warmup, window, self.pid.map(Process::new))
     }
 }
 

@@ -21,10 +21,6 @@ pub(crate) trait Scene {
     fn binary(&mut self, _net: &mut Net, _link: usize, _data: &[u8]) -> Result<()> {
         bail!("unexpected binary frame")
     }
-
-    fn closed(&mut self, _net: &mut Net, _sessions: &mut Opening) -> Result<()> {
-        bail!("unexpected close")
-    }
 }
 
 /// Clients with one WebSocket each, in the default namespace; pings are answered here.
@@ -119,7 +115,7 @@ impl<S: Scene> Driver for Sessions<S> {
         Ok(done)
     }
 
-    fn closed(&mut self, net: &mut Net, _link: usize) -> Result<()> {
-        self.scene.closed(net, &mut self.opening)
+    fn closed(&mut self, _net: &mut Net, _link: usize) -> Result<()> {
+        bail!("unexpected close")
     }
 }

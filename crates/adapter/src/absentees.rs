@@ -37,7 +37,7 @@ impl PrivateId {
 #[derive(Debug)]
 pub struct Absentees<S> {
     sessions: HashMap<SmolStr, Left<S>, RandomState>,
-    /// In the order of leaving. Who has come back is still in it until his time is over.
+    /// In the order of leaving. Who has come back may still be in it.
     order: VecDeque<(SmolStr, u64)>,
     departures: u64,
     keep: Duration,
@@ -51,6 +51,9 @@ struct Left<S> {
     departure: u64,
 }
 
+/// So many who have come back may stay in the order of leaving, and as many as there are who have not.
+const SPARE: usize = 1024;
+
 impl<S> Absentees<S> {
     /// Nobody yet.
     pub fn new(keep: Duration, limit: usize) -> Self {
@@ -61,6 +64,7 @@ impl<S> Absentees<S> {
     pub fn keep(&mut self, id: PrivateId, session: S, now: Instant) -> usize {
         self.departures += 1;
         let departure = self.departures;
+        self.forget_returned();
         self.order.push_back((id.0.clone(), departure));
         self.sessions.insert(id.0, Left { session, at: now, departure });
         self.forget_old(now);
@@ -86,6 +90,14 @@ impl<S> Absentees<S> {
                 break;
             }
             self.drop_oldest();
+        }
+    }
+
+    /// Clients that come and go all the time would leave an entry each time.
+    fn forget_returned(&mut self) {
+        if self.order.len() > 2 * self.sessions.len() + SPARE {
+            let sessions = &self.sessions;
+            self.order.retain(|(id, departure)| sessions.get(id).is_some_and(|left| left.departure == *departure));
         }
     }
 
@@ -161,5 +173,13 @@ mod tests {
             absentees.claim("a", now);
         }
         assert!(absentees.order.len() <= 2 * absentees.limit, "{}", absentees.order.len());
+        // Nor does he behind one who stays away.
+        absentees.keep(id("b"), 0, now);
+        for turn in 0..10_000 {
+            absentees.keep(id("a"), turn, now);
+            absentees.claim("a", now);
+        }
+        assert!(absentees.order.len() <= 2 * absentees.limit + SPARE, "{}", absentees.order.len());
+        assert_eq!(absentees.claim("b", now), Some(0));
     }
 }

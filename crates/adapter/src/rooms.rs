@@ -305,6 +305,11 @@ impl<M: Clone> Rooms<M> {
         self.active == 0
     }
 
+    /// How many rooms somebody is in; those of users count, the rooms of own ids do not.
+    pub fn room_count(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// The names of all rooms that somebody joined; the rooms of own ids and of users are not among them.
     pub fn names(&self) -> impl Iterator<Item = &Room> {
         self.by_name.keys().filter(|room| !room.is_user())

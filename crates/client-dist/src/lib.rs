@@ -16,7 +16,6 @@
 //! }
 //! ```
 mod bundle; // A file of the client, and how to find it.
-mod encoding; // Which compression a browser gets.
 mod response; // What a request for a bundle is answered.
 
 pub use bundle::{Bundle, MISSING_HINT, VERSION, bundle, etag};

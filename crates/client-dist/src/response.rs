@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::{Bundle, encoding::Encoding};
+use sockeye_protocol::engine::ContentCoding;
+
+use crate::Bundle;
+
+/// The smallest first.
+const CODINGS: [ContentCoding; 3] = [ContentCoding::Brotli, ContentCoding::Gzip, ContentCoding::Deflate];
 
 /// An answer, in no HTTP library's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +41,14 @@ impl Bundle {
         if if_none_match.is_some_and(|tags| self.matches(tags)) {
             return Response { status: 304, headers, body: Cow::Borrowed(&[]) };
         }
-        let encoding = Encoding::choose(accept_encoding);
+        let coding = accept_encoding.and_then(|accept| ContentCoding::choose(accept, &CODINGS));
         headers.push(("Content-Type", self.content_type().to_owned()));
-        headers.extend(encoding.name().map(|name| ("Content-Encoding", name.to_owned())));
-        let body = match encoding {
-            Encoding::Brotli => Cow::Borrowed(self.brotli),
-            Encoding::Gzip => Cow::Borrowed(self.gzip),
-            Encoding::Deflate => Cow::Owned(self.deflate()),
-            Encoding::Identity => Cow::Owned(self.identity()),
+        headers.extend(coding.map(|coding| ("Content-Encoding", coding.name().to_owned())));
+        let body = match coding {
+            Some(ContentCoding::Brotli) => Cow::Borrowed(self.brotli),
+            Some(ContentCoding::Gzip) => Cow::Borrowed(self.gzip),
+            Some(ContentCoding::Deflate) => Cow::Owned(self.deflate()),
+            None => Cow::Owned(self.identity()),
         };
         Response { status: 200, headers, body }
     }

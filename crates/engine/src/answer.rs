@@ -61,7 +61,7 @@ impl Answer {
             Some(coding) => match engine.compress(coding, body.clone()).await {
                 Some(compressed) => {
                     let mut response = packets(kind, compressed);
-                    response.headers_mut().insert(header::CONTENT_ENCODING, coding.header());
+                    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
                     response
                 }
                 None => packets(kind, body),

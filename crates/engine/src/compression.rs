@@ -6,7 +6,8 @@ use brotli::CompressorWriter;
 use bytes::Bytes;
 use flate2::Compression as Level;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
+use sockeye_protocol::engine::ContentCoding;
 
 /// Whether the answers to polls are compressed. WebSocket has a setting of its own.
 ///
@@ -39,19 +40,14 @@ impl HttpCompression {
     }
 
     /// The form of an answer of this length to a request with these headers, if it is to be compressed.
-    pub(crate) fn coding(self, length: usize, request: &HeaderMap) -> Option<Coding> {
+    pub(crate) fn coding(self, length: usize, request: &HeaderMap) -> Option<ContentCoding> {
         self.threshold.filter(|threshold| length >= *threshold)?;
-        Coding::choose(request.get(header::ACCEPT_ENCODING)?.to_str().ok()?)
+        ContentCoding::choose(request.get(header::ACCEPT_ENCODING)?.to_str().ok()?, &CODINGS)
     }
 }
 
-/// A compressed form, in the order in which we like to make them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-}
+/// Those that cost the server least first.
+const CODINGS: [ContentCoding; 3] = [ContentCoding::Gzip, ContentCoding::Deflate, ContentCoding::Brotli];
 
 /// Beyond this length a body is compressed on a thread that may take its time, for the event loop must not.
 ///
@@ -64,48 +60,20 @@ const GZIP_LEVEL: Level = Level::new(3);
 const BROTLI: (u32, u32) = (3, 18);
 const BROTLI_BUFFER: usize = 4096;
 
-impl Coding {
-    /// Chooses by the value of `Accept-Encoding` (RFC 9110, 12.5.3): the highest weight wins, and among equals gzip, then
-    /// deflate. The plain form wins only where it is weighted higher than each of ours.
-    fn choose(accept: &str) -> Option<Self> {
-        let mut best = (None, 0);
-        for coding in [Self::Gzip, Self::Deflate, Self::Brotli] {
-            let weight = weight(accept, coding.name()).unwrap_or(0);
-            if weight > best.1 {
-                best = (Some(coding), weight);
-            }
+/// The body in this form.
+///
+/// # Errors
+/// None that is known: it writes to memory.
+pub(crate) fn encode(coding: ContentCoding, body: &[u8]) -> io::Result<Bytes> {
+    let out = Vec::with_capacity(body.len() / 4);
+    let out = match coding {
+        ContentCoding::Gzip => write(GzEncoder::new(out, GZIP_LEVEL), body)?.finish()?,
+        ContentCoding::Deflate => write(ZlibEncoder::new(out, GZIP_LEVEL), body)?.finish()?,
+        ContentCoding::Brotli => {
+            write(CompressorWriter::new(out, BROTLI_BUFFER, BROTLI.0, BROTLI.1), body)?.into_inner()
         }
-        let plain_is_preferred = weight(accept, "identity").is_some_and(|weight| weight > best.1);
-        best.0.filter(|_| !plain_is_preferred)
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-        }
-    }
-
-    /// The value of `Content-Encoding`.
-    pub(crate) fn header(self) -> HeaderValue {
-        HeaderValue::from_static(self.name())
-    }
-
-    /// The body in this form.
-    ///
-    /// # Errors
-    /// None that is known: it writes to memory.
-    pub(crate) fn encode(self, body: &[u8]) -> io::Result<Bytes> {
-        let out = Vec::with_capacity(body.len() / 4);
-        let out = match self {
-            Self::Gzip => write(GzEncoder::new(out, GZIP_LEVEL), body)?.finish()?,
-            // The name is that of the format with zlib's header, not of the bare one.
-            Self::Deflate => write(ZlibEncoder::new(out, GZIP_LEVEL), body)?.finish()?,
-            Self::Brotli => write(CompressorWriter::new(out, BROTLI_BUFFER, BROTLI.0, BROTLI.1), body)?.into_inner(),
-        };
-        Ok(out.into())
-    }
+    };
+    Ok(out.into())
 }
 
 fn write<W: Write>(mut encoder: W, body: &[u8]) -> io::Result<W> {
@@ -113,76 +81,14 @@ fn write<W: Write>(mut encoder: W, body: &[u8]) -> io::Result<W> {
     Ok(encoder)
 }
 
-/// The weight of a coding in thousandths, by its own entry or else that of `*`; none if neither is there.
-fn weight(accept: &str, name: &str) -> Option<u16> {
-    let mut any = None;
-    for entry in accept.split(',') {
-        let mut parts = entry.split(';').map(str::trim);
-        let coding = parts.next().unwrap_or_default();
-        let is_own = coding.eq_ignore_ascii_case(name);
-        if !is_own && coding != "*" {
-            continue;
-        }
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let weight = weight.map_or(1000, thousandths);
-        if is_own {
-            return Some(weight);
-        }
-        any = Some(weight);
-    }
-    any
-}
-
-/// Reads a weight such as `0.5`. One that can't be read counts as 0.
-fn thousandths(weight: &str) -> u16 {
-    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
-    match (whole, fraction.len()) {
-        ("1", _) => 1000,
-        ("0", 0..=3) => format!("{fraction:0<3}").parse().unwrap_or(0),
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
 
-    use super::{Coding::*, *};
+    use http::HeaderValue;
 
-    #[track_caller]
-    fn check(accept: &str, chosen: Option<Coding>) {
-        assert_eq!(Coding::choose(accept), chosen, "{accept:?}");
-    }
-
-    #[test]
-    fn gzip_goes_before_deflate_before_brotli() {
-        check("gzip, deflate, br, zstd", Some(Gzip));
-        check("deflate, gzip", Some(Gzip));
-        check("br, deflate", Some(Deflate));
-        check("br", Some(Brotli));
-        check("GZIP", Some(Gzip));
-        check("*", Some(Gzip));
-        check("gzip;q=0, *", Some(Deflate));
-    }
-
-    #[test]
-    fn weights_go_before_all() {
-        check("gzip;q=0.5, br", Some(Brotli));
-        check("gzip;q=0.8, deflate;q=0.9, br;q=0.85", Some(Deflate));
-        check("gzip;q=1.0, br;q=1", Some(Gzip));
-        check("gzip;q=0.5, identity", None);
-        check("gzip;q=0.5, identity;q=0.4", Some(Gzip));
-        check("identity;q=0, gzip;q=0.001", Some(Gzip));
-    }
-
-    #[test]
-    fn what_is_refused_or_unknown_is_not_sent() {
-        for accept in
-            ["", "identity", "zstd", "gzip;q=0", "gzip;q=0.000", "*;q=0", "gzip;q=x", "gzip;q=-1", ";;,", "gzipx"]
-        {
-            check(accept, None);
-        }
-    }
+    use super::*;
+    use ContentCoding::*;
 
     #[test]
     fn only_long_answers_are_compressed() {
@@ -203,11 +109,11 @@ mod tests {
     fn each_form_is_read_again() {
         let body = b"42[\"chat message\",\"hello\"]\x1e".repeat(2000);
         let mut plain = Vec::new();
-        let gzip = Gzip.encode(&body).unwrap();
+        let gzip = encode(Gzip, &body).unwrap();
         flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut plain).unwrap();
-        let deflate = Deflate.encode(&body).unwrap();
+        let deflate = encode(Deflate, &body).unwrap();
         flate2::read::ZlibDecoder::new(&deflate[..]).read_to_end(&mut plain).unwrap();
-        let brotli = Brotli.encode(&body).unwrap();
+        let brotli = encode(Brotli, &body).unwrap();
         brotli::Decompressor::new(&brotli[..], 4096).read_to_end(&mut plain).unwrap();
         assert!(plain == body.repeat(3));
         assert!([gzip, deflate, brotli].iter().all(|form| form.len() < body.len() / 10));

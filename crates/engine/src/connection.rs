@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use sockeye_protocol::engine::{
     CloseReason, Due, PeerEncoding, Protocol, Session, SessionId, Transport, UpgradeRefused,
 };
@@ -22,7 +22,7 @@ use crate::frames::{Dialect, Frames, write_binary, write_text};
 use crate::handshake::Handshake;
 use crate::inbox::{Inbox, deliver_close};
 use crate::link::{Link, Next, PendingPoll};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Traffic};
 use crate::outbox::Outbox;
 use crate::sending::{Compression, Guarantee, SendOptions};
 use crate::worker::{Worker, now};
@@ -108,6 +108,10 @@ impl Connection {
     /// How many more bytes may wait before the connection is closed as a slow consumer.
     pub fn free_bytes(&self) -> usize {
         self.config().outbox.hard.saturating_sub(self.waiting_bytes())
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.worker.traffic
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -231,13 +235,28 @@ impl Connection {
         }
     }
 
-    /// Releases the lock and does what it told.
-    fn follow(&self, mut link: parking_lot::MutexGuard<'_, Link>, next: Next) {
+    /// Releases the lock and does what it told, after something was queued or written.
+    ///
+    /// Of the deadlines it is only the slow consumer's that this can have brought near.
+    fn follow(&self, link: MutexGuard<'_, Link>, next: Next) {
+        if link.has_fallen_behind() {
+            return self.rearm(link, next);
+        }
+        drop(link);
+        self.act(next);
+    }
+
+    /// Releases the lock and does what it told, and has the worker look at the connection when its next deadline comes.
+    fn rearm(&self, mut link: MutexGuard<'_, Link>, next: Next) {
         let watch = link.watch_from(&self.config().outbox);
         drop(link);
         if let Some(at) = watch {
             self.0.worker.watch(at, Arc::downgrade(&self.0));
         }
+        self.act(next);
+    }
+
+    fn act(&self, next: Next) {
         match next {
             Next::Nothing => {}
             Next::Schedule => self.0.worker.schedule(self),
@@ -251,17 +270,16 @@ impl Connection {
         }
     }
 
-    /// Has the worker look at the connection when its next deadline comes.
-    pub(crate) fn rearm(&self) {
-        let link = self.0.link.lock();
-        self.follow(link, Next::Nothing);
+    /// Has the worker look at the connection when its first deadline comes.
+    pub(crate) fn arm(&self) {
+        self.rearm(self.0.link.lock(), Next::Nothing);
     }
 
     /// Ends the session by itself at this time, with [`CloseCause::Expired`]; `None` takes that back.
     pub fn expire_at(&self, when: Option<Instant>) {
         let mut link = self.0.link.lock();
         link.session.expire_at(when);
-        self.follow(link, Next::Nothing);
+        self.rearm(link, Next::Nothing);
     }
 
     /// Stops reading from the client until [`resume`](Self::resume) has been called as often as this.
@@ -271,7 +289,7 @@ impl Connection {
         let mut link = self.0.link.lock();
         link.pauses += 1;
         link.session.suspend_heartbeat(now(), &self.config().timing);
-        self.follow(link, Next::Nothing);
+        self.rearm(link, Next::Nothing);
     }
 
     /// Takes one [`pause`](Self::pause) back; with the last of them reading goes on.
@@ -284,7 +302,7 @@ impl Connection {
         }
         link.session.restart_heartbeat(now(), &self.config().timing);
         let waiting = link.poster.take();
-        self.follow(link, Next::WakeDriver);
+        self.rearm(link, Next::WakeDriver);
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -298,7 +316,7 @@ impl Connection {
             link.attempt += 1;
             link.attempt
         };
-        self.rearm();
+        self.arm();
         Ok(attempt)
     }
 
@@ -319,7 +337,7 @@ impl Connection {
         link.session.close(closed.reason);
         link.closed = Some(closed);
         self.count_sent(&mut link);
-        self.count_close(&link, closed.cause);
+        let bound = self.count_close(&link, closed.cause);
         let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
@@ -331,7 +349,8 @@ impl Connection {
             link.outbox = Outbox::default();
         }
         drop(link);
-        tracing::debug!(sid = %self.log_id(), reason = closed.reason.as_str(), cause = ?closed.cause, "closed");
+        let (sid, reason) = (self.log_id(), closed.reason.as_str());
+        tracing::debug!(%sid, reason, cause = ?closed.cause, bound, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);
         self.0.driver.wake();
         match lingers_until {
@@ -339,40 +358,6 @@ impl Connection {
             None => self.forget(),
         }
         deliver_close(self, closed);
-    }
-
-    /// Counts what has been queued, once for all messages that leave together.
-    pub(crate) fn count_sent(&self, link: &mut Link) {
-        let sent = link.take_uncounted();
-        if sent > 0 {
-            self.0.worker.traffic.sent.add_many(sent);
-        }
-    }
-
-    /// Counts messages that came together.
-    pub(crate) fn count_received(&self, received: u64) {
-        self.0.worker.traffic.received.add_many(received);
-    }
-
-    /// Counts a volatile message that was not even given to [`send`](Self::send), for it would have been dropped.
-    pub fn count_dropped(&self) {
-        self.0.worker.traffic.dropped.add();
-    }
-
-    fn count_close(&self, link: &Link, cause: CloseCause) {
-        let Counters { bounds, websockets, .. } = self.counters();
-        if link.session.transport() == Transport::WebSocket {
-            websockets.remove();
-        }
-        match cause {
-            CloseCause::Silence => bounds.ping_timeout.add(),
-            CloseCause::Stalled => bounds.pause_timeout.add(),
-            CloseCause::TooLarge => bounds.max_payload.add(),
-            CloseCause::SlowConsumer if link.is_overfull(&self.config().outbox) => bounds.outbox_limit.add(),
-            CloseCause::SlowConsumer => bounds.outbox_patience.add(),
-            _ => {}
-        }
-        self.counters().closed(cause);
     }
 
     /// Whether the session has ended on polling with something left to be fetched.
@@ -422,7 +407,7 @@ impl Connection {
                 return self.close(Closed::forced(CloseCause::SlowConsumer));
             }
             let next = match link.session.due(at, &self.config().timing) {
-                None => return self.follow(link, Next::Nothing),
+                None => return self.rearm(link, Next::Nothing),
                 Some(Due::Ping) => {
                     link.outbox.push_control(&frame(Opcode::Text, b"2"));
                     link.after_push(&self.config().outbox)
@@ -436,6 +421,7 @@ impl Connection {
                 Some(Due::ReleasePoll) => link.poll.release().map_or(Next::Nothing, Next::Wake),
                 Some(Due::UpgradeTimeout) => {
                     self.counters().bounds.upgrade_timeout.add();
+                    tracing::debug!(sid = %self.log_id(), bound = "upgrade_timeout", "upgrade given up");
                     link.prober.take().map_or(Next::Nothing, Next::Wake)
                 }
                 Some(Due::PingTimeout) => {
@@ -444,7 +430,7 @@ impl Connection {
                 Some(Due::PauseTimeout) => Next::Close(Closed::forced(CloseCause::Stalled)),
                 Some(Due::Expired) => Next::Close(Closed::forced(CloseCause::Expired)),
             };
-            self.follow(link, next);
+            self.rearm(link, next);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use sockeye_protocol::engine::SessionId;
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// A cookie with the session id, which lets a load balancer send a polling client to the same node again.
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::body::Body;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::origins::{is_origin, origin_text};
 
 /// Which pages of other origins may read the answers of the server. Without it only pages of its own origin may.

@@ -5,7 +5,7 @@ use http::{HeaderMap, Response};
 use sockeye_websocket::deflate::{Config, Deflate, Windows, negotiate};
 use sockeye_websocket::frames;
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Compression of WebSocket messages: the extension permessage-deflate, for clients that offer it.
 ///

@@ -131,7 +131,7 @@ impl Driver {
             Box::pin(async move {
                 let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
                 if let Some(Err(_)) = connection.abort().run_until_cancelled(ending).await {
-                    connection.counters().bounds.close_timeout.add();
+                    connection.counters().bounds.cut_off();
                 }
             })
         });
@@ -383,7 +383,7 @@ async fn end_probe(connection: &Connection, mut reader: Reader, probe: Probe, ti
     if !matches!(tokio::time::timeout(timeout, ending).await, Ok(Err(_))) {
         outbox.push_owned(frame(Opcode::Close, &[]));
         if tokio::time::timeout(timeout, end(reader, writer, outbox)).await.is_err() {
-            connection.counters().bounds.close_timeout.add();
+            connection.counters().bounds.cut_off();
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sockeye_protocol::engine::{
-    BadRequest, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
+    BadRequest, ContentCoding, Open, Packet, PeerEncoding, Protocol, Refusal, Session, SessionId, Transport,
 };
 use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
@@ -23,8 +23,9 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::{CloseCause, Closed};
-use crate::compression::{Coding, MOST_IN_PLACE};
-use crate::config::{ConfigError, EngineConfig};
+use crate::compression::{self, MOST_IN_PLACE};
+use crate::config::EngineConfig;
+use crate::config_error::ConfigError;
 use crate::connection::Connection;
 use crate::cors::Cors;
 use crate::driver::{self, Driver};
@@ -211,12 +212,12 @@ impl Engine {
     }
 
     /// Compresses a body, a long one on a thread that may take its time. None if that has failed.
-    pub(crate) async fn compress(&self, coding: Coding, body: Bytes) -> Option<Bytes> {
+    pub(crate) async fn compress(&self, coding: ContentCoding, body: Bytes) -> Option<Bytes> {
         if body.len() <= MOST_IN_PLACE {
-            return coding.encode(&body).ok();
+            return compression::encode(coding, &body).ok();
         }
         let _turn = self.0.compressors.acquire().await.ok()?;
-        self.0.tasks.spawn_blocking(move || coding.encode(&body).ok()).await.ok()?
+        self.0.tasks.spawn_blocking(move || compression::encode(coding, &body).ok()).await.ok()?
     }
 
     /// Has [`close`](Self::close) wait until the token is dropped.
@@ -253,7 +254,7 @@ impl Engine {
         if transport == Transport::WebSocket {
             self.0.counters.websockets.add();
         }
-        connection.rearm();
+        connection.arm();
         tracing::debug!(sid = %connection.log_id(), transport = transport.name(), ?protocol, "opened");
         Ok(connection)
     }
@@ -287,7 +288,8 @@ impl Engine {
     }
 
     fn decoder(&self, deflate: Option<Deflate>) -> Decoder {
-        let limits = Limits::default().max_message(self.0.config.max_payload);
+        let EngineConfig { max_payload, max_fragments, .. } = self.0.config;
+        let limits = Limits::default().max_message(max_payload).max_fragments(max_fragments);
         Decoder::new(Role::Server, limits).with_deflate(deflate)
     }
 
@@ -343,7 +345,7 @@ impl Engine {
         let mut outbox = Outbox::default();
         outbox.push_owned(answer.into());
         if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
-            self.0.counters.bounds.close_timeout.add();
+            self.0.counters.bounds.cut_off();
         }
     }
 

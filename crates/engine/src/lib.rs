@@ -58,9 +58,11 @@ mod body; // The body of an answer.
 mod close; // Why a connection ended.
 mod compression; // Which answers are compressed, and how.
 mod config; // What can be set.
+mod config_error; // What can't.
 mod connection; // The handle to a connection.
 mod cookie; // The cookie for load balancers.
 mod cors; // Who may read our answers.
+mod counting; // What is counted of a connection.
 mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
@@ -91,7 +93,8 @@ mod worker; // Writes and deadlines of one event loop.
 pub use body::{Body, RequestBody};
 pub use close::{CloseCause, Closed};
 pub use compression::HttpCompression;
-pub use config::{Clients, ConfigError, EngineConfig, TrailingSlash, Upgrades};
+pub use config::{Clients, EngineConfig, TrailingSlash, Upgrades};
+pub use config_error::ConfigError;
 pub use connection::Connection;
 pub use cookie::{Cookie, SameSite};
 pub use cors::Cors;

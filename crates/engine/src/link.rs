@@ -214,6 +214,11 @@ impl Link {
         self.doomed || self.outbox.len() >= limits.hard
     }
 
+    /// Whether the clock of a peer that is behind runs.
+    pub(crate) fn has_fallen_behind(&self) -> bool {
+        self.stuck_since.is_some()
+    }
+
     pub(crate) fn is_stuck(&self, at: Instant, limits: &OutboxLimits) -> bool {
         self.stuck_since.is_some_and(|since| since + limits.patience <= at)
     }

@@ -228,10 +228,11 @@ where
         match entered {
             Some(Ok(stream)) => self.greet(stream, peer).await,
             Some(Err(error)) => {
-                if error.kind() == io::ErrorKind::TimedOut {
+                let is_late = error.kind() == io::ErrorKind::TimedOut;
+                if is_late {
                     self.engine.counters().bounds.tls_handshake_timeout.add();
                 }
-                tracing::debug!(%peer, %error, "connection refused");
+                tracing::debug!(%peer, %error, bound = is_late.then_some("tls_handshake_timeout"), "connection refused");
             }
             None => {}
         }
@@ -305,22 +306,26 @@ where
             }
         };
         if let Err(error) = served {
-            count(&engine.counters().bounds, &error);
-            tracing::debug!(%peer, %error, "HTTP connection ended");
+            let bound = count(&engine.counters().bounds, &error);
+            tracing::debug!(%peer, %error, bound, "HTTP connection ended");
         }
     }
 }
 
-/// Counts the end of a connection if it was one of our bounds.
-fn count(bounds: &Bounds, error: &hyper::Error) {
+/// Counts the end of a connection if it was that of a bound, and says which one.
+fn count(bounds: &Bounds, error: &hyper::Error) -> Option<&'static str> {
     use std::error::Error as _;
 
     let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    if broken.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-        bounds.outbox_patience.add();
+    let (count, bound) = if broken.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        (&bounds.outbox_patience, "outbox_patience")
     } else if error.is_timeout() {
-        bounds.head_timeout.add();
+        (&bounds.head_timeout, "head_timeout")
     } else if error.is_parse_too_large() {
-        bounds.max_head.add();
-    }
+        (&bounds.max_head, "max_head")
+    } else {
+        return None;
+    };
+    count.add();
+    Some(bound)
 }

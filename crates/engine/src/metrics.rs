@@ -134,6 +134,12 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// A WebSocket whose peer takes too long to close it.
+    pub(crate) fn cut_off(&self) {
+        self.close_timeout.add();
+        tracing::debug!(bound = "close_timeout", "WebSocket cut off");
+    }
+
     fn counts(&self) -> Counts {
         [
             ("close_timeout", &self.close_timeout),

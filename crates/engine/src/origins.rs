@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::answer::Form;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Which pages may use the server, by the `Origin` header of their requests.
 #[derive(Clone, Default)]

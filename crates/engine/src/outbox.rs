@@ -1,6 +1,6 @@
 //! What waits to be sent on one connection.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
 const MAX_CONTROL: usize = 1024;
 /// From this size on a frame gets a place of its own instead of being copied behind others.
 const COPY_BELOW: usize = 512;
+/// Pieces that together are no longer are joined: each joining copies all that went before.
+const JOIN_BELOW: usize = 4096;
 /// A buffer that grew larger than this is given back instead of being kept for the next connection.
 const MAX_SPARE: usize = 64 * 1024;
 /// How many pieces one write takes.
@@ -42,6 +44,38 @@ const MAX_PIECES: usize = 16;
 thread_local! {
     /// One buffer per worker for the frames of a turn: a connection borrows it until they are written.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Two pieces, and what they make.
+#[derive(Default)]
+struct Joined {
+    first: Bytes,
+    second: Bytes,
+    both: Option<Bytes>,
+}
+
+thread_local! {
+    /// The last pieces that were sent one behind the other. When a burst goes to many, all of them get the same.
+    static JOINED: RefCell<Joined> = RefCell::default();
+}
+
+/// Two pieces as one, which the next connections to get both will share; `None` if nobody else has got them before.
+fn join(first: &Bytes, second: &Bytes) -> Option<Bytes> {
+    if first.len() + second.len() > JOIN_BELOW {
+        return None;
+    }
+    JOINED.with_borrow_mut(|joined| {
+        if is_same(&joined.first, first) && is_same(&joined.second, second) {
+            return Some(joined.both.get_or_insert_with(|| [&first[..], second].concat().into()).clone());
+        }
+        *joined = Joined { first: first.clone(), second: second.clone(), both: None };
+        None
+    })
+}
+
+/// Whether they are the same memory. Both are held, so that it can't have become another's.
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    one.as_ptr() == other.as_ptr() && one.len() == other.len()
 }
 
 impl Outbox {
@@ -59,11 +93,19 @@ impl Outbox {
         if self.len == 0 {
             self.front = frames.clone();
             self.len = frames.len();
-        } else if frames.len() < COPY_BELOW {
-            self.push_written(|tail| tail.extend_from_slice(frames));
-        } else {
+        } else if frames.len() >= COPY_BELOW {
             self.push_owned(frames.clone());
+        } else if let Some(both) = self.only_front().and_then(|front| join(front, frames)) {
+            self.front = both;
+            self.len += frames.len();
+        } else {
+            self.push_written(|tail| tail.extend_from_slice(frames));
         }
+    }
+
+    /// The front, if nothing else waits and none of it has left.
+    fn only_front(&self) -> Option<&Bytes> {
+        (self.front_written == 0 && self.front.len() == self.len).then_some(&self.front)
     }
 
     /// Queues frames that this outbox may keep.
@@ -77,6 +119,7 @@ impl Outbox {
     pub(crate) fn push_written(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.tail.capacity() == 0 {
             self.tail = SPARE.take();
+            self.tail.reserve(COPY_BELOW);
         }
         let before = self.tail.len();
         write(&mut self.tail);
@@ -139,6 +182,9 @@ impl Outbox {
     }
 
     fn write_once(&self, write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize> {
+        if let Some(front) = self.only_front().filter(|_| self.control.is_empty()) {
+            return write(&[IoSlice::new(front)]);
+        }
         let mut pieces = [IoSlice::new(&[]); MAX_PIECES];
         let mut count = 0;
         let control = &self.control[self.control_written..];
@@ -160,6 +206,11 @@ impl Outbox {
     }
 
     fn advance(&mut self, mut written: usize) {
+        if written == self.len && self.only_front().is_some() && self.control.is_empty() {
+            self.front = Bytes::new();
+            (self.len, self.may_compress) = (0, false);
+            return;
+        }
         if written == self.len + self.control.len() - self.control_written {
             return self.all_written();
         }
@@ -310,6 +361,46 @@ mod tests {
         drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
         assert_eq!(payloads(&wire), ["a", "b", &large, "c", "d"]);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_burst_to_many_is_joined_once_for_all() {
+        let burst: Vec<Bytes> = (0..8).map(|number| text(&format!("number {number}"))).collect();
+        let mut outboxes: Vec<Outbox> = (0..20).map(|_| Outbox::default()).collect();
+        for frames in &burst {
+            for outbox in &mut outboxes {
+                outbox.push_shared(frames);
+            }
+        }
+        let joined = outboxes.last().and_then(Outbox::only_front).unwrap().as_ptr();
+        let sharing = outboxes.iter().filter_map(Outbox::only_front).filter(|front| front.as_ptr() == joined).count();
+        assert!(sharing >= 20 - burst.len(), "{sharing}");
+        for outbox in &mut outboxes {
+            let mut wire = Vec::new();
+            assert_eq!(outbox.len(), burst.concat().len());
+            drain(outbox, usize::MAX, usize::MAX, &mut wire);
+            assert!(wire == burst.concat() && outbox.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_half_out_or_large_is_not_joined() {
+        let (first, second) = (text("first"), text("second"));
+        let large = text(&"x".repeat(JOIN_BELOW - 100));
+        for (first, second, most) in [(&first, &second, 3), (&large, &text(&"y".repeat(200)), 0)] {
+            for _ in 0..3 {
+                let mut outbox = Outbox::default();
+                let mut wire = Vec::new();
+                outbox.push_shared(first);
+                if most > 0 {
+                    drain(&mut outbox, most, most, &mut wire);
+                }
+                outbox.push_shared(second);
+                assert!(outbox.only_front().is_none());
+                drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
+                assert_eq!(wire, [&first[..], second].concat());
+            }
+        }
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Engine {
         let limit = self.config().connect_timeout;
         tokio::time::timeout(limit, decides).await.unwrap_or_else(|_| {
             self.counters().bounds.connect_timeout.add();
-            tracing::error!(?limit, "a hook took longer than `connect_timeout`: refusing its request");
+            tracing::warn!(?limit, "a hook took longer than `connect_timeout`: refusing its request");
             Err(late)
         })
     }

@@ -24,6 +24,9 @@ impl Takeover {
         if apart && !socket.answer.is_empty() {
             let sent = timeout(engine.config().close_timeout, socket.send_answer()).await;
             if !matches!(sent, Ok(Ok(()))) {
+                if sent.is_err() {
+                    engine.counters().bounds.cut_off();
+                }
                 return self.fail();
             }
         }

@@ -107,6 +107,9 @@ impl ServerBuilder {
         allow_upgrades: Upgrades
         /// Which clients are served. Default: all since 1.0; Node's server refuses those before 3.0 unless told otherwise.
         clients: Clients
+        /// The most frames that one message may come in on a WebSocket. Default: 16,384, as Node's `ws`; beyond it the
+        /// connection is closed with code 1008, `transport error`.
+        max_fragments: u32
         /// The most connections that may be open in all. Default: as many as come.
         ///
         /// Who asks for one more gets status 503 with `Retry-After`; those that are open are not touched. A connection has

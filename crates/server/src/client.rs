@@ -117,6 +117,7 @@ impl Receiver for Reader {
     fn closed(&mut self, closed: Closed) {
         if closed.cause == CloseCause::Expired {
             self.client.server.settings.counters.bounds.connect_timeout.add();
+            tracing::debug!(bound = "connect_timeout", "no namespace was joined in time");
         }
         self.incoming.reset();
         self.client.disconnect_all(closed.into());
@@ -244,6 +245,7 @@ impl Client {
         let may_be_asked = parent::may_be_asked(name);
         if !may_be_asked {
             self.server.settings.counters.bounds.namespace_name.add();
+            tracing::debug!(len = name.len(), bound = "namespace_name", "name of a namespace too long");
         }
         if parents.is_empty() || !may_be_asked {
             return self.refuse(name, &ConnectError::new(UNKNOWN));

@@ -75,7 +75,7 @@ pub(crate) async fn in_time<T>(settings: &Settings, decides: impl Future<Output 
     let limit = settings.connect_timeout;
     tokio::time::timeout(limit, decides).await.map_err(|_| {
         settings.counters.bounds.connect_timeout.add();
-        tracing::error!(?limit, "it took longer than `connect_timeout` to let a client in: refusing it");
+        tracing::warn!(?limit, "it took longer than `connect_timeout` to let a client in: refusing it");
         ConnectError::new(format!("not let in within {limit:?} (`connect_timeout`)"))
     })
 }

@@ -30,7 +30,7 @@ pub struct Failure {
     pub socket: Socket,
     /// The name of the event; `connection` or `disconnect` for handlers of these.
     pub event: SmolStr,
-    /// What the handler returned, or an [`ExtractError`].
+    /// What the handler returned, an [`ExtractError`], or [`TooManyEvents`](crate::TooManyEvents).
     pub error: BoxError,
     /// The right to answer, if the client waits for an answer and has none yet.
     pub ack: Option<Ack>,
@@ -91,6 +91,7 @@ impl Queue {
     fn pause(&mut self, socket: &Socket) {
         if !std::mem::replace(&mut self.paused, true) {
             socket.settings().counters.bounds.max_waiting_events.add();
+            tracing::debug!(bound = "max_waiting_events", "too many events wait: reading stops");
             socket.connection().pause();
         }
     }
@@ -115,6 +116,7 @@ pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, pa
     }
     if queue.suspended >= settings.max_suspended && queue.waiting.is_empty() {
         settings.counters.bounds.max_suspended_handlers.add();
+        tracing::debug!(bound = "max_suspended_handlers", "too many handlers are suspended: events wait");
     }
     let waiting =
         Waiting { payload: packet.payload.into(), id: packet.id, attachments: arguments.attachments().to_vec() };

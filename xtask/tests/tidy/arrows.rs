@@ -29,7 +29,7 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { name: "sockeye-websocket", may_use: &[], never: &[IO, BROKERS] },
     Rule { name: "sockeye-protocol", may_use: &[], never: &[IO, BROKERS] },
-    Rule { name: "sockeye-client-dist", may_use: &[], never: &[IO, BROKERS] },
+    Rule { name: "sockeye-client-dist", may_use: &["sockeye-protocol"], never: &[IO, BROKERS] },
     Rule { name: "sockeye-adapter", may_use: &["sockeye-protocol"], never: &[HTTP, BROKERS] },
     Rule { name: "sockeye-engine", may_use: &["sockeye-protocol", "sockeye-websocket"], never: &[&["axum"], BROKERS] },
     Rule {

@@ -1,6 +1,6 @@
-use std::{collections::VecDeque, time::Instant};
+use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     common: Common,
     #[arg(long, default_value_t = 1000)]
     clients: usize,
-    /// Broadcasts that have not reached everybody yet.
+    /// Broadcasts that are emitted in one go, and the next as many once everybody has them.
     #[arg(long, default_value_t = 1)]
     inflight: usize,
     /// Bytes of data in each event.
@@ -34,13 +34,11 @@ pub(crate) fn run(options: Options) -> Result<Map<String, Value>> {
         meter: common.meter(),
         event: [br#"42["broadcast","#, &text_argument(size)[..]].concat(),
         received: vec![0; clients],
-        rounds: VecDeque::new(),
-        finished: 0,
+        inflight,
+        burst: Burst::default(),
     });
     sessions.join(&mut net, clients)?;
-    for _ in 0..inflight {
-        sessions.scene.emit(&mut net);
-    }
+    sessions.scene.emit(&mut net);
     measure(&mut net, &mut sessions, common.warmup + common.seconds, |sessions| &mut sessions.scene.meter)?;
     let asked = [("clients", json!(clients)), ("inflight", json!(inflight)), ("size", json!(size))];
     figures(asked, &sessions.scene.meter)
@@ -50,17 +48,28 @@ pub(crate) fn run(options: Options) -> Result<Map<String, Value>> {
 struct Broadcast {
     meter: Meter,
     event: Vec<u8>,
-    /// By client, how many broadcasts have come: the next one is the round of that number.
+    inflight: usize,
+    /// By client, how many broadcasts have come.
     received: Vec<usize>,
-    /// Of each round under way, when it began and how many have not got it.
-    rounds: VecDeque<(Instant, usize)>,
-    finished: usize,
+    burst: Burst,
+}
+
+/// The broadcasts that are under way.
+#[derive(Default)]
+struct Burst {
+    began: Option<Instant>,
+    /// How many of them each client will have got in all when it is over.
+    total: usize,
+    missing: usize,
 }
 
 impl Broadcast {
     fn emit(&mut self, net: &mut Net) {
-        self.rounds.push_back((net.now(), self.received.len()));
-        frame::push(net.out(0), Opcode::Text, &[&self.event]);
+        let Self { event, inflight, received, burst, .. } = self;
+        *burst = Burst { began: Some(net.now()), total: burst.total + *inflight, missing: *inflight * received.len() };
+        for _ in 0..*inflight {
+            frame::push(net.out(0), Opcode::Text, &[event]);
+        }
     }
 }
 
@@ -71,14 +80,11 @@ impl Scene for Broadcast {
 
     fn text(&mut self, net: &mut Net, link: usize, text: &[u8]) -> Result<()> {
         ensure!(text == self.event, "not what was broadcast: {}", String::from_utf8_lossy(text));
-        let round = self.received[link] - self.finished;
         self.received[link] += 1;
-        let (began, left) = self.rounds.get_mut(round).ok_or_else(|| anyhow::anyhow!("a broadcast came twice"))?;
-        *left -= 1;
-        self.meter.unit(*began, net.now());
-        while self.rounds.front().is_some_and(|(_, left)| *left == 0) {
-            self.rounds.pop_front();
-            self.finished += 1;
+        let began = self.burst.began.filter(|_| self.received[link] <= self.burst.total);
+        self.meter.unit(began.context("a broadcast came twice")?, net.now());
+        self.burst.missing -= 1;
+        if self.burst.missing == 0 {
             self.emit(net);
         }
         Ok(())

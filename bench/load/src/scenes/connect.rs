@@ -1,25 +1,34 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Common,
-    frame::{self, Opcode},
-    meter::Meter,
+    meter::{Extent, Meter},
     net::Net,
-    scenes::{figures, measure, upgrade::Upgrades},
-    session::{Opening, Scene, Sessions},
+    scenes::{figures, upgrade::Upgrades},
+    session::{Scene, Sessions},
 };
 
 /// Each closed connection keeps its port for a minute, and an address has 28,000 of them.
 const SOURCES: u8 = 40;
 
+/// No server needs as long for its sessions.
+const LIMIT: Duration = Duration::from_secs(120);
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// `--seconds` and `--warmup` mean nothing here: what is measured is a number of sessions.
     #[command(flatten)]
     common: Common,
+    /// Sessions that are measured.
+    #[arg(long, default_value_t = 5000)]
+    sessions: u64,
+    /// Sessions that are opened before them.
+    #[arg(long, default_value_t = 1000)]
+    before: u64,
     /// Sessions that are being opened at any time.
     #[arg(long, default_value_t = 50)]
     concurrency: usize,
@@ -36,58 +45,51 @@ enum Mode {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Map<String, Value>> {
-    let common = &options.common;
+    let &Options { ref common, sessions, before, concurrency, mode } = options;
     let mut net = Net::new(common.url, SOURCES)?;
-    let limit = common.warmup + common.seconds;
-    let (mode, meter) = match options.mode {
+    let meter = common.meter_of(Extent::Units(before), Extent::Units(sessions));
+    let (mode, meter) = match mode {
         Mode::Websocket => {
-            let mut sessions = Sessions::new(Connect { meter: common.meter(), began: Vec::new() });
-            for _ in 0..options.concurrency {
-                sessions.scene.start(&mut net, &mut sessions.opening)?;
-            }
-            measure(&mut net, &mut sessions, limit, |sessions| &mut sessions.scene.meter)?;
+            let mut sessions = Sessions::new(Connect { meter, began: Vec::new(), joined: 0 });
+            net.run(&mut sessions, LIMIT, |Sessions { scene, opening }, net| {
+                while scene.began.len() < scene.joined + concurrency {
+                    scene.began.push(net.now());
+                    opening.start(net)?;
+                }
+                scene.meter.is_done(net.now())
+            })?;
             ("websocket", sessions.scene.meter)
         }
         Mode::Upgrade => {
-            let mut upgrades = Upgrades::new(common.meter());
-            for _ in 0..options.concurrency {
-                upgrades.start(&mut net)?;
-            }
-            measure(&mut net, &mut upgrades, limit, |upgrades| &mut upgrades.meter)?;
+            let mut upgrades = Upgrades::new(meter);
+            net.run(&mut upgrades, LIMIT, |upgrades, net| {
+                while upgrades.under_way() < concurrency {
+                    upgrades.start(net)?;
+                }
+                upgrades.meter.is_done(net.now())
+            })?;
             ("upgrade", upgrades.meter)
         }
     };
-    figures([("mode", json!(mode)), ("concurrency", json!(options.concurrency))], &meter)
+    figures([("mode", json!(mode)), ("concurrency", json!(concurrency))], &meter)
 }
 
-/// A unit is one session, from its first byte to the joined namespace; the server's end of it counts as well.
+/// A unit is one session, from its first byte to the joined namespace. All stay open, for their ends would count as well.
 struct Connect {
     meter: Meter,
+    /// By link.
     began: Vec<Instant>,
-}
-
-impl Connect {
-    fn start(&mut self, net: &mut Net, opening: &mut Opening) -> Result<()> {
-        let link = opening.start(net)?;
-        self.began.resize(self.began.len().max(link + 1), net.now());
-        self.began[link] = net.now();
-        Ok(())
-    }
+    joined: usize,
 }
 
 impl Scene for Connect {
     fn joined(&mut self, net: &mut Net, link: usize) -> Result<()> {
+        self.joined += 1;
         self.meter.unit(self.began[link], net.now());
-        frame::push(net.out(link), Opcode::Close, &[&1000_u16.to_be_bytes()]);
-        net.close(link);
         Ok(())
     }
 
     fn text(&mut self, _net: &mut Net, _link: usize, text: &[u8]) -> Result<()> {
-        anyhow::bail!("unexpected: {}", String::from_utf8_lossy(text))
-    }
-
-    fn closed(&mut self, net: &mut Net, opening: &mut Opening) -> Result<()> {
-        self.start(net, opening)
+        bail!("unexpected: {}", String::from_utf8_lossy(text))
     }
 }

@@ -10,13 +10,14 @@ use crate::{
 };
 
 /// Sessions that start on polling and end on a WebSocket, as a browser's do. A unit is one of them, from the first
-/// request to the echo that came back after the upgrade.
+/// request to the echo that came back after the upgrade. All stay open.
 #[derive(Debug)]
 pub(crate) struct Upgrades {
     pub(crate) meter: Meter,
     slots: Vec<Slot>,
     /// By link, its slot and what it is for.
     links: Vec<(usize, Role)>,
+    finished: usize,
 }
 
 #[derive(Debug)]
@@ -32,8 +33,6 @@ struct Slot {
     released: bool,
     /// A pong is owed.
     pinged: bool,
-    /// Links that are not closed.
-    open: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,21 +52,18 @@ enum Role {
 
 impl Upgrades {
     pub(crate) fn new(meter: Meter) -> Self {
-        Self { meter, slots: Vec::new(), links: Vec::new() }
+        Self { meter, slots: Vec::new(), links: Vec::new(), finished: 0 }
     }
 
-    /// Starts a session in a slot of its own, which will start the next one when it has ended.
+    /// Sessions that have begun and are not upgraded.
+    pub(crate) fn under_way(&self) -> usize {
+        self.slots.len() - self.finished
+    }
+
     pub(crate) fn start(&mut self, net: &mut Net) -> Result<()> {
-        let number = self.slots.len();
-        let slot = self.begin(net, number)?;
-        self.slots.push(slot);
-        Ok(())
-    }
-
-    fn begin(&mut self, net: &mut Net, number: usize) -> Result<Slot> {
-        let http = self.open(net, number, Role::Http)?;
+        let http = self.open(net, self.slots.len(), Role::Http)?;
         http::push_get(net.out(http), None);
-        Ok(Slot {
+        self.slots.push(Slot {
             began: net.now(),
             sid: String::new(),
             http,
@@ -76,8 +72,8 @@ impl Upgrades {
             probed: false,
             released: false,
             pinged: false,
-            open: 1,
-        })
+        });
+        Ok(())
     }
 
     fn open(&mut self, net: &mut Net, number: usize, role: Role) -> Result<usize> {
@@ -118,7 +114,7 @@ impl Upgrades {
             [b'4', b'0', ..] => {
                 let websocket = self.open(net, number, Role::Switching)?;
                 let slot = &mut self.slots[number];
-                (slot.websocket, slot.open) = (websocket, 2);
+                slot.websocket = websocket;
                 http::push_upgrade(net.out(websocket), Some(&slot.sid));
             }
             _ => bail!("unexpected in a poll: {}", String::from_utf8_lossy(packet)),
@@ -159,8 +155,7 @@ impl Upgrades {
             }
             br#"430["x"]"# => {
                 self.meter.unit(self.slots[number].began, net.now());
-                frame::push(net.out(websocket), Opcode::Close, &[&1000_u16.to_be_bytes()]);
-                net.close(websocket);
+                self.finished += 1;
             }
             _ => bail!("unexpected after the upgrade: {}", String::from_utf8_lossy(text)),
         }
@@ -190,12 +185,8 @@ impl Driver for Upgrades {
         Ok(done)
     }
 
-    fn closed(&mut self, net: &mut Net, link: usize) -> Result<()> {
-        let (number, _) = self.links[link];
-        self.slots[number].open -= 1;
-        if self.slots[number].open == 0 {
-            self.slots[number] = self.begin(net, number)?;
-        }
+    /// The connection that polled, as asked for.
+    fn closed(&mut self, _net: &mut Net, _link: usize) -> Result<()> {
         Ok(())
     }
 }

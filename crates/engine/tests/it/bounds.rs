@@ -42,6 +42,7 @@ fn a_client_that_never_reads_is_closed_after_the_patience() {
         assert!(connection.is_open());
         assert_eq!(server.closed(socket.sid()), SLOW);
         assert!(now() - start < ms(2000));
+        server.check_reached("outbox_patience", 1);
         eventually("the memory to be given back", || connection.waiting_bytes() == 0);
     });
 }
@@ -56,6 +57,7 @@ fn a_polling_client_that_never_polls_is_closed_after_the_patience() {
         assert_eq!(server.closed(polling.sid), SLOW);
         eventually("the memory to be given back", || connection.waiting_bytes() == 0);
         assert_eq!(polling.poll().status, 400);
+        server.check_reached("outbox_patience", 1);
     });
 }
 
@@ -78,6 +80,8 @@ fn a_client_at_the_hard_limit_is_closed_at_once() {
         let connection = server.opened();
         (0..10).for_each(|_| say(&connection, 100_000));
         assert_eq!(server.closed(polling.sid), SLOW);
+        server.check_reached("outbox_limit", 2);
+        server.check_reached("outbox_patience", 0);
         eventually("the memory to be given back", || connection.waiting_bytes() == 0);
     });
 }
@@ -158,6 +162,7 @@ fn volatile_messages_are_dropped_while_something_waits() {
                 break;
             }
         }
+        assert_eq!(server.engine.metrics().dropped, 2);
         let polling = Polling::open(server);
         let connection = server.opened();
         connection.send_text(b"no poll waits", &[], Guarantee::Volatile);
@@ -184,6 +189,7 @@ fn a_flood_of_pings_from_a_client_that_never_reads_stays_bounded() {
         }
         assert!(connection.is_open());
         assert_eq!(connection.waiting_bytes(), 0, "pongs beyond the bound are dropped, not queued");
+        assert!(server.engine.metrics().bounds.of("control_frames") > 0);
         socket.send("4end");
         loop {
             match socket.next() {
@@ -261,6 +267,7 @@ fn a_pause_that_never_ends_ends_the_connection() {
         let polling = Polling::open(server);
         server.opened().pause();
         assert_eq!(server.closed(polling.sid), Closed::forced(CloseCause::Stalled));
+        server.check_reached("pause_timeout", 2);
     });
 }
 
@@ -326,6 +333,7 @@ fn a_body_that_is_too_large_is_read_to_its_end_so_that_the_client_sees_the_refus
         for size in [1_000_001, 5_000_000] {
             polling.post(vec![b'x'; size]).check(413, "");
         }
+        server.check_reached("max_payload", 2);
         polling.send("4small enough");
         polling.expect("4small enough");
     });
@@ -354,6 +362,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
     // A reset is an end too.
     let _ = poll.0.read_to_end(&mut received);
     assert!(received.len() < SENT, "all of it came");
+    server.check_reached("outbox_patience", 1);
     WebSocket::open(&server).echo("still here");
     server.end();
 }

@@ -62,6 +62,7 @@ fn a_silent_client_of_protocol_4_is_closed() {
 
         let polling = Polling::open(server);
         assert_eq!(server.closed(polling.sid), SILENCE, "a client that does not even poll");
+        server.check_reached("ping_timeout", 3);
         assert_eq!(polling.poll().status, 400);
     });
 }

@@ -135,12 +135,12 @@ fn who_waits_for_the_application_has_a_place() {
         counter.fetch_add(1, Ordering::Relaxed);
         std::future::pending()
     });
-    let mut served = 0;
+    let mut expected = 0;
     for flavour in Flavour::ALL {
         let server = Server::start(flavour, config.clone());
         let waiting = Request::get(POLLING).send(server.address);
-        served += 1;
-        eventually("the application to be asked", || asked.load(Ordering::Relaxed) == served);
+        expected += 1;
+        eventually("the application to be asked", || asked.load(Ordering::Relaxed) == expected);
         check_full(&server);
         drop(waiting);
         eventually("the place to be free", || {
@@ -148,7 +148,7 @@ fn who_waits_for_the_application_has_a_place() {
             waiting.0.set_read_timeout(Some(ms(50))).unwrap();
             waiting.0.peek(&mut [0]).is_err()
         });
-        served = asked.load(Ordering::Relaxed);
+        expected = asked.load(Ordering::Relaxed);
     }
 }
 

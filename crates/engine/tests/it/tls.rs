@@ -203,6 +203,7 @@ fn handshakes_that_never_end_are_ended_and_keep_nobody_waiting() {
         assert!(rest.len() < 10, "{rest:?}");
     }
     assert!(now() - start >= ms(300), "the silent ones had their time");
+    server.check_reached("tls_handshake_timeout", 2);
     peer.send("4and afterwards");
     peer.expect("4and afterwards");
     server.end();

@@ -265,6 +265,7 @@ fn a_probe_may_take_only_so_long() {
         let mut half = probe(&polling);
         half.expect_close(None);
         expect_unharmed(&polling);
+        server.check_reached("upgrade_timeout", 2);
         let mut whole = probe(&polling);
         whole.send("5");
         whole.echo("in time");

@@ -150,6 +150,7 @@ fn the_limit_counts_every_byte_of_a_message() {
         socket.write(&header.encode());
         socket.expect_close(Some(1009));
         assert_eq!(server.closed(socket.sid()), error(CloseCause::TooLarge));
+        server.check_reached("max_payload", 3);
     });
 }
 
@@ -160,6 +161,24 @@ fn endless_fragments_are_refused() {
         fragment(&mut socket, Opcode::Text, false, b"4");
         socket.write(&b"\0\x80\0\0\0\0".repeat(16_384));
         socket.expect_close(Some(1008));
+        server.check_reached("max_fragments", 1);
+    });
+}
+
+#[test]
+fn a_message_may_come_in_as_many_fragments_as_were_set() {
+    Server::each(&EngineConfig::default().max_fragments(3), |server| {
+        let mut socket = WebSocket::open(server);
+        let mut say = |count: usize| {
+            fragment(&mut socket, Opcode::Text, false, b"4");
+            (2..count).for_each(|_| fragment(&mut socket, Opcode::Continuation, false, b"x"));
+            fragment(&mut socket, Opcode::Continuation, true, b"x");
+        };
+        say(3);
+        say(4);
+        socket.expect("4xx");
+        socket.expect_close(Some(1008));
+        assert_eq!(server.closed(socket.sid()), error(CloseCause::Malformed));
     });
 }
 
@@ -264,6 +283,9 @@ fn a_head_without_end_is_431() {
         let mut pending = Pending::raw(server.address, b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nX: ");
         pending.write(&vec![b'x'; 500 * 1024]);
         assert_eq!(pending.read_answer().status, 431);
+        if server.flavour == Flavour::Listen {
+            server.check_reached("max_head", 1);
+        }
     });
 }
 
@@ -308,6 +330,7 @@ fn half_a_handshake_is_not_waited_for_long() {
         assert!(Pending::raw(server.address, half).is_ended());
         assert!((ms(140)..ms(2000)).contains(&(now() - start)));
     }
+    server.check_reached("head_timeout", 2);
     let mut socket = WebSocket::open(&server);
     std::thread::sleep(ms(300));
     socket.echo("a WebSocket has no head any more");
@@ -392,6 +415,7 @@ fn a_client_that_never_closes_is_not_waited_for_long() {
             assert!(now() - start < crate::support::DEADLINE);
             settle();
         }
+        server.check_reached("close_timeout", 1);
     });
 }
 

@@ -1,6 +1,7 @@
 //! Engine.IO 3 and 4: sessions over HTTP long-polling and WebSocket, and the packets within.
 
 mod close;
+mod content_coding;
 mod jsonp;
 mod open;
 mod packet;
@@ -13,6 +14,7 @@ mod session_id;
 mod transport;
 
 pub use close::CloseReason;
+pub use content_coding::ContentCoding;
 pub use jsonp::{unwrap_jsonp, wrap_jsonp};
 pub use open::{Open, Opened};
 pub use packet::{DecodeError, Message, Packet};

@@ -119,8 +119,8 @@ type Split<'a> = Option<(Raw<'a>, Form<'a>)>;
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 fn split_separated(rest: &str) -> (Raw<'_>, Form<'_>) {
-    match rest.split_once(char::from(RECORD_SEPARATOR)) {
-        Some((packet, rest)) => (Raw::Text(packet), Form::Separated(rest)),
+    match memchr(RECORD_SEPARATOR, rest.as_bytes()).and_then(|end| rest.split_at_checked(end)) {
+        Some((packet, rest)) => (Raw::Text(packet), Form::Separated(rest.get(1..).unwrap_or_default())),
         None => (Raw::Text(rest), Form::Ended),
     }
 }
@@ -187,6 +187,9 @@ fn decimal(digits: impl ExactSizeIterator<Item = u8>) -> Result<usize, DecodeErr
         .ok_or(DecodeError::InvalidLength)
 }
 
+/// Most bodies are no longer, and need no memory a second time.
+const USUAL_BODY: usize = 512;
+
 /// Writes packets as one polling body for this peer.
 ///
 /// Revision 4 writes bytes as base64. Revision 3 turns the whole body into bytes as soon as one packet is binary and the
@@ -206,7 +209,7 @@ pub fn encode_payload<'a>(
     peer: PeerEncoding,
     packets: impl Iterator<Item = Packet<'a>> + Clone,
 ) -> EncodedPayload {
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(USUAL_BODY);
     match protocol {
         Protocol::V4 => write_separated(&mut body, packets),
         Protocol::V3 if peer == PeerEncoding::BinaryCapable && packets.clone().any(|packet| packet.is_binary()) => {

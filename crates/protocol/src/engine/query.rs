@@ -1,3 +1,7 @@
+use std::{borrow::Cow, iter};
+
+use memchr::{memchr, memchr_iter, memchr2};
+
 use super::{InvalidSessionId, PeerEncoding, Protocol, SessionId, Transport};
 
 /// The parameters of a request's query that Engine.IO knows.
@@ -30,7 +34,7 @@ impl Query {
     /// Reads the query, which is what follows the `?` of a target.
     pub fn parse(query: &str) -> Self {
         let (mut eio, mut transport, mut sid, mut base64, mut jsonp) = (None, None, None, None, None);
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (key, value) in pairs(query) {
             match &*key {
                 "EIO" => eio = Some(value),
                 "transport" => transport = Some(value),
@@ -53,6 +57,20 @@ impl Query {
     pub fn peer(&self) -> PeerEncoding {
         if self.base64 { PeerEncoding::TextOnly } else { PeerEncoding::BinaryCapable }
     }
+}
+
+/// Keys and values. What is written plainly, and that is most of it, is not decoded.
+fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let ends = memchr_iter(b'&', query.as_bytes()).chain([query.len()]);
+    let starts = iter::once(0).chain(memchr_iter(b'&', query.as_bytes()).map(|end| end + 1));
+    let pairs = starts.zip(ends).filter_map(|(start, end)| query.get(start..end));
+    pairs.filter_map(|pair| {
+        if memchr2(b'%', b'+', pair.as_bytes()).is_some() {
+            return form_urlencoded::parse(pair.as_bytes()).next();
+        }
+        let end = memchr(b'=', pair.as_bytes()).unwrap_or(pair.len());
+        Some((pair.get(..end)?.into(), pair.get(end + 1..).unwrap_or_default().into()))
+    })
 }
 
 #[cfg(test)]
@@ -95,6 +113,18 @@ mod tests {
         assert_eq!(Query::parse("j=1a2);alert(3").jsonp.as_deref(), Some("123"));
         assert_eq!(Query::parse("j").jsonp.as_deref(), Some(""));
         assert_eq!(Query::parse("b64=1&j=0").peer(), PeerEncoding::TextOnly);
+    }
+
+    #[test]
+    fn plain_pairs_are_split_as_all_others() {
+        for query in ["", "a", "a=", "=a", "a=b=c", "a=b&c=d", "&", "&&a=b&", "a&b", "a=%41&b=+&%63=d", "é=ü", "a;b=c"]
+        {
+            let decoded: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            let read: Vec<_> = pairs(query).filter(|(key, value)| !key.is_empty() || !value.is_empty()).collect();
+            let decoded: Vec<_> =
+                decoded.into_iter().filter(|(key, value)| !key.is_empty() || !value.is_empty()).collect();
+            assert_eq!(read, decoded, "{query}");
+        }
     }
 
     #[test]

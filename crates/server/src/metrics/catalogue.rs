@@ -83,7 +83,7 @@ pub(super) const CATALOGUE: &[Description] = &[
         name: "sockeye_rooms",
         kind: Gauge,
         unit: "rooms",
-        help: "Rooms that somebody has joined, without those of own ids and of users.",
+        help: "Rooms that somebody is in: those that were joined, and one for each user.",
         reading: One(|metrics| metrics.rooms),
     },
     Description {

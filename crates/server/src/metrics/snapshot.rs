@@ -22,7 +22,7 @@ pub struct Metrics {
     pub sockets: u64,
     /// Namespaces.
     pub namespaces: u64,
-    /// Rooms that somebody has joined, those of own ids and of users not counted.
+    /// Rooms that somebody is in: those that were joined, and one for each user.
     pub rooms: u64,
     /// Times at which a connection will be looked at: for its heartbeat, its outbox or its upgrade.
     pub deadlines: u64,
@@ -125,7 +125,7 @@ impl Metrics {
             let rooms = namespace.inner().rooms.lock();
             metrics.namespaces += 1;
             metrics.sockets += as_count(rooms.len());
-            metrics.rooms += as_count(rooms.names().count());
+            metrics.rooms += as_count(rooms.room_count());
         }
         metrics
     }
@@ -134,7 +134,7 @@ impl Metrics {
 impl Server {
     /// Counts what there is and what has happened; it may be called from any thread, as often as a scraper likes.
     ///
-    /// It looks at every namespace and room name, and locks each namespace for that moment.
+    /// It takes a few locks, each for an expression: one for each namespace among them.
     ///
     /// ```
     /// # let io = sockeye::Server::builder().build()?;

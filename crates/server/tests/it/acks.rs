@@ -167,6 +167,24 @@ async fn an_answer_that_does_not_come_times_out_and_may_come_too_late() {
         client.send(&format!("43{id}[1]")).await;
     }
     client.expect_nothing().await;
+    assert_eq!(host.reached("ack_timeout"), 3);
+}
+
+#[tokio::test]
+async fn an_answer_is_waited_for_30_s_if_nothing_else_is_said() {
+    let host = Host::plain(builder()).await;
+    let (_client, socket) = pair(&host).await;
+    // A clock of its own, which goes on as soon as nobody has anything else to do.
+    let waiting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let start = tokio::time::Instant::now();
+            let answer = socket.emit_with_ack::<i32>("ask", ()).await;
+            assert!(matches!(answer, Err(AckError::Timeout)));
+            start.elapsed().as_secs()
+        })
+    });
+    assert_eq!(waiting.join().unwrap(), 30);
 }
 
 #[tokio::test]
@@ -230,6 +248,7 @@ async fn a_socket_owes_so_many_answers_and_no_more() {
     let third = socket.emit_with_ack::<i32>("ask", 3);
     let refused = within("a refusal", third).await;
     assert!(matches!(refused, Err(AckError::Emit(EmitError::TooManyAcks { limit: 2 }))), "{refused:?}");
+    assert_eq!(host.reached("max_pending_acks"), 1);
     // Who drops the future waits no more.
     drop(first);
     let fourth = socket.emit_with_ack::<i32>("ask", 4);

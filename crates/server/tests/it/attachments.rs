@@ -14,6 +14,7 @@ async fn an_emit_with_too_many_attachments_is_an_error_and_sends_nothing() {
     let socket = host.io.sockets().pop().unwrap();
     assert!(matches!(socket.emit("many", &many), Err(EmitError::Encode(_))));
     client.expect_nothing().await;
+    assert_eq!(host.reached("max_attachments"), 2);
     host.io.emit("many", &many[1..]).unwrap();
     assert!(client.text().await.starts_with(r#"4510-["many",[{"#));
     for _ in 0..10 {
@@ -30,6 +31,7 @@ async fn a_packet_with_too_many_attachments_closes_the_connection() {
     client.send(r#"4511-["many"]"#).await;
     client.expect_closed().await;
     seen.expect("forced close").await;
+    assert_eq!(host.reached("max_attachments"), 1);
 }
 
 #[tokio::test]

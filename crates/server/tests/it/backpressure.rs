@@ -31,6 +31,7 @@ async fn events_wait_behind_256_suspended_handlers_while_all_else_goes_on() {
     }
     client.settle().await;
     assert_eq!(seen.so_far(), Vec::<String>::new());
+    assert_eq!((host.reached("max_suspended_handlers"), host.reached("max_waiting_events")), (1, 0));
     // Answers are taken meanwhile.
     let asked = host.io.socket(&id).unwrap().emit_with_ack::<i32>("ask", ());
     let (_, ack) = client.asked().await;
@@ -117,6 +118,7 @@ async fn beyond_the_bound_nothing_is_read_no_heartbeat_missed_and_all_resumes_in
             bytes.extend_from_slice(&masked_frame(Opcode::Text, event.as_bytes(), [1, 2, 3, 4]));
         }
         seen_none_but(&mut seen, &client, &mut bytes).await;
+        assert_eq!((host.reached("max_suspended_handlers"), host.reached("max_waiting_events")), (1, 1));
         gate.open(EVENTS);
         client.write(&bytes).await;
         for number in 2..EVENTS {

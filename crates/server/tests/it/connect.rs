@@ -318,7 +318,7 @@ async fn a_connection_that_joins_no_namespace_is_closed() {
         refused.text().await;
         refused.expect_closed().await;
         joined.expect_nothing().await;
-        assert_eq!(host.io.connection_count(), 1);
+        assert_eq!((host.io.connection_count(), host.reached("connect_timeout")), (1, 2));
     }
 }
 

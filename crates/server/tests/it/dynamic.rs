@@ -408,6 +408,7 @@ async fn a_name_that_a_client_makes_up_has_its_bound() {
     let longest = format!("/{}", "x".repeat(1023));
     host.open().await.join(&longest).await;
     assert!(is_refused(&host, &format!("{longest}x")).await);
+    assert_eq!(host.reached("namespace_name"), 1);
 }
 
 #[tokio::test]

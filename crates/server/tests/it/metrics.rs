@@ -56,6 +56,37 @@ async fn bounds_are_counted_by_the_names_of_their_settings() {
 }
 
 #[tokio::test]
+async fn messages_are_counted_once_for_each_recipient() {
+    let host = Host::plain(builder()).await;
+    let (mut first, mut second) = (host.join().await, host.join().await);
+    let before = host.io.metrics();
+    first.send_all([r#"42["a"]"#, r#"42["b"]"#]).await;
+    host.io.emit("news", 1).unwrap();
+    for client in [&mut first, &mut second] {
+        client.expect(r#"42["news",1]"#).await;
+        client.settle().await;
+    }
+    let after = host.io.metrics();
+    assert_eq!((after.received - before.received, after.sent - before.sent), (2, 2));
+}
+
+async fn panics() {
+    panic!("as the client asked for");
+}
+
+#[tokio::test]
+async fn errors_and_panics_of_handlers_are_counted() {
+    let host = Host::plain(builder()).await;
+    host.io.on("number", async |sockeye::Data(_): sockeye::Data<i32>| ());
+    host.io.on("panic", panics);
+    let mut client = host.join().await;
+    client.send_all([r#"42["number","none"]"#, r#"42["panic"]"#]).await;
+    client.expect_closed().await;
+    let metrics = host.io.metrics();
+    assert_eq!((metrics.errors, metrics.panics, metrics.closed.of("panic")), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn refusals_are_counted_by_their_kinds() {
     let host = Host::plain(builder()).await;
     for (query, kind) in [
@@ -79,5 +110,36 @@ fn every_sample_has_a_name_that_prometheus_takes_and_its_own_label() {
         assert_eq!(sample.kind == Kind::Counter, sample.name.ends_with("_total"), "{}", sample.name);
         assert!(seen.insert((sample.name, sample.label)), "{sample:?} twice");
         assert!(sample.value == 0 || matches!(sample.name, "sockeye_namespaces" | "sockeye_tasks"), "{sample:?}");
+    }
+}
+
+/// The text of all files of Rust below a folder.
+fn sources(folder: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_guide_names_every_bound_and_a_test_that_exists() {
+    let guide = include_str!("../../docs/options.md").split_once("# Every bound").unwrap().1;
+    let rows: Vec<Vec<&str>> = guide
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .take_while(|line| !line.starts_with("| `recovery`"))
+        .map(|line| line.split('|').collect())
+        .collect();
+    let named: HashSet<&str> = rows.iter().map(|row| row[1].trim().trim_matches('`')).collect();
+    let metrics = builder().build().unwrap().metrics();
+    assert_eq!(named, metrics.bounds.iter().map(|(bound, _)| bound).collect());
+    let mut text = String::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut text);
+    for test in rows.iter().flat_map(|row| row[4].split(',')).map(|test| test.trim().trim_matches('`')) {
+        assert!(text.contains(&format!("fn {test}()")), "{test}");
     }
 }

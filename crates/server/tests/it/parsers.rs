@@ -87,6 +87,15 @@ async fn every_packet_goes_through_the_parser() {
 }
 
 #[tokio::test]
+async fn values_nested_too_deep_end_the_connection() {
+    let host = host().await;
+    let mut client = join(&host).await;
+    client.send_binary(&event(&format!("92 a16e {}c0", "91".repeat(127)))).await;
+    client.expect_closed().await;
+    assert_eq!(host.reached("nesting"), 1);
+}
+
+#[tokio::test]
 async fn a_refusal_carries_its_data() {
     let host = host().await;
     host.io.middleware(async |handshake: Handshake| {

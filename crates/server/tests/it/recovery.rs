@@ -158,6 +158,9 @@ async fn a_client_that_has_had_all_needs_no_log() {
     host.io.emit("e", 2).unwrap();
     let (missed, _, same) = Guest::back(&host, &pid, Some(&offset)).await;
     assert!(missed.is_empty() && !same, "what is lost is not passed over in silence");
+    let metrics = host.io.metrics();
+    assert_eq!((metrics.bounds.of("log_limit"), metrics.recovered, metrics.unrecovered), (2, 1, 1));
+    assert_eq!(metrics.kept_bytes, 0);
 }
 
 #[tokio::test]
@@ -388,6 +391,7 @@ async fn who_missed_more_than_may_wait_for_a_client_begins_anew() {
         host.io.emit("goes on", ()).unwrap();
         guest.event(r#"42["goes on"]"#).await;
     }
+    assert_eq!(host.reached("outbox_limit"), 1);
 }
 
 #[tokio::test]
@@ -480,6 +484,7 @@ async fn only_so_many_namespaces_stay_for_clients_that_are_away() {
         client.send(&format!(r#"40{name},{{"pid":"{pid}"}}"#)).await;
         assert_eq!(field(&client.text().await, "pid") == pid, name != "/x3", "{name}");
     }
+    assert_eq!(host.reached("session_limit"), 1);
 }
 
 #[tokio::test]
@@ -618,9 +623,21 @@ async fn what_all_namespaces_keep_together_is_bounded() {
     let (_, pid) = guest.lose(&host).await;
     host.io.emit("e", "y".repeat(3_000)).unwrap();
     assert!(!Guest::back(&host, &pid, None).await.2, "there was no room left for it");
+    assert_eq!(host.reached("total_limit"), 1);
     let guest = Guest::join(&host, "").await;
     let (_, pid) = guest.lose(&host).await;
     host.io.emit("e", "short").unwrap();
     let (missed, _, same) = Guest::back(&host, &pid, None).await;
     assert_eq!((missed.len(), same), (1, true));
+}
+
+#[tokio::test]
+async fn of_too_many_who_are_away_those_who_left_first_begin_anew() {
+    let host = Host::plain(builder(Recovery::default().session_limit(1))).await;
+    let (_, first) = Guest::join(&host, "").await.lose(&host).await;
+    let (_, second) = Guest::join(&host, "").await.lose(&host).await;
+    let (_, _anew, is_first) = Guest::back(&host, &first, None).await;
+    let (_, _back, is_second) = Guest::back(&host, &second, None).await;
+    assert!(!is_first && is_second);
+    assert_eq!(host.reached("session_limit"), 1);
 }

@@ -144,6 +144,14 @@ impl Server {
         }
     }
 
+    /// A bound must have been reached so often, or soon be: the end of an HTTP connection is counted behind what clients see.
+    #[track_caller]
+    pub(crate) fn check_reached(&self, setting: &str, times: u64) {
+        let reached = || self.engine.metrics().bounds.of(setting);
+        super::eventually(&format!("`{setting}` to be reached {times} times"), || reached() >= times);
+        assert_eq!(reached(), times, "{setting}");
+    }
+
     pub(crate) fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().unwrap()
     }

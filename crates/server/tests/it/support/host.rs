@@ -89,6 +89,11 @@ impl Host {
         Self { io, address, stop: Some(stop), serving: Some(serving) }
     }
 
+    /// How often a bound was reached, by the name of its setting.
+    pub fn reached(&self, setting: &str) -> u64 {
+        self.io.metrics().bounds.of(setting)
+    }
+
     /// A client with an open session that has joined no namespace.
     pub async fn open(&self) -> Client {
         Client::open(self.address, 4).await

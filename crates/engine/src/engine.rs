@@ -315,7 +315,7 @@ impl Engine {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
             link.deflate = socket.deflate;
-            link.outbox.push_owned(begin.into());
+            link.outbox.open_with(begin.into());
         }
         self.accept(&connection);
         self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));

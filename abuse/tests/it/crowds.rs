@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::SERVER;
 
 const CROWD: usize = 15_000;
+const SESSIONS: usize = 4_000;
 /// Both ends have a descriptor for each connection, and some more.
 const DESCRIPTORS: u64 = 15_500;
 
@@ -44,7 +45,6 @@ async fn sessions_that_are_opened_and_never_polled_end_by_their_ping() -> Result
         polling.post("40").await?;
         Ok(())
     };
-    const SESSIONS: usize = 4_000;
     crowd(SESSIONS, 100, open).await?;
     let gone = |status: &abuse::Status| status.count("ping timeout, Silence") == SESSIONS as u64;
     trial.until("all sessions to end", gone).await?;

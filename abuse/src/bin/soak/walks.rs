@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
 /// How long a client may stay away.
-pub(crate) const KEPT_FOR: Duration = Duration::from_millis(2_000);
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(2);
 
 type Walk = fn(SocketAddr) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 

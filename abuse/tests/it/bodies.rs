@@ -11,7 +11,7 @@ use crate::SERVER;
 
 #[tokio::test]
 async fn a_body_that_comes_byte_by_byte_ends_with_its_session() -> Result<()> {
-    let trial = Trial::begin("bodies byte by byte", SERVER, "").await?;
+    let trial = Trial::begin("bodies byte by byte", SERVER, "--ping-timeout 2000").await?;
     let address = trial.address();
     let drip = move |_| async move {
         let mut polling = Polling::join(address).await?;
@@ -33,7 +33,7 @@ async fn a_body_that_comes_byte_by_byte_ends_with_its_session() -> Result<()> {
 
 #[tokio::test]
 async fn a_body_of_chunks_without_end_is_refused_at_the_limit() -> Result<()> {
-    let mut trial = Trial::begin("bodies without end", SERVER, "").await?;
+    let mut trial = Trial::begin("bodies without end", SERVER, "--ping-timeout 2000").await?;
     let address = trial.address();
     let pour = move |_| async move {
         let mut polling = Polling::join(address).await?;
@@ -56,7 +56,7 @@ async fn a_body_of_chunks_without_end_is_refused_at_the_limit() -> Result<()> {
 
 #[tokio::test]
 async fn a_body_with_a_content_encoding_is_not_inflated() -> Result<()> {
-    let trial = Trial::begin("bodies that say they are compressed", SERVER, "").await?;
+    let trial = Trial::begin("bodies that say they are compressed", SERVER, "--ping-timeout 2000").await?;
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut bomb, &vec![b'4'; 8 << 20])?;
     let bomb = bomb.finish()?;

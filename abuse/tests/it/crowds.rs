@@ -37,7 +37,7 @@ async fn fifteen_thousand_clients_that_reconnect_at_once_are_all_served() -> Res
 
 #[tokio::test]
 async fn sessions_that_are_opened_and_never_polled_end_by_their_ping() -> Result<()> {
-    let mut trial = Trial::begin("sessions never polled", SERVER, "").await?.slack(2 << 20);
+    let mut trial = Trial::begin("sessions never polled", SERVER, "--ping-timeout 2000").await?.slack(2 << 20);
     let address = trial.address();
     let open = move |_| async move {
         let mut polling = Polling::open(address).await?;

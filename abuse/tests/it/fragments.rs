@@ -64,7 +64,7 @@ async fn tiny_and_empty_fragments_end_at_the_limit() -> Result<()> {
 #[tokio::test]
 async fn unfinished_messages_hold_what_has_come_and_go_with_the_heartbeat() -> Result<()> {
     const HALF: usize = 900_000;
-    let mut trial = Trial::begin("unfinished messages", SERVER, "").await?;
+    let mut trial = Trial::begin("unfinished messages", SERVER, "--ping-timeout 2000").await?;
     let address = trial.address();
     let begin = move |number: usize| async move {
         let mut peer = Peer::join(address).await?;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::SERVER;
 
 const CROWD: usize = 15_000;
+const SESSIONS: usize = 4_000;
 /// Both ends have a descriptor for each connection, and some more.
 const DESCRIPTORS: u64 = 15_500;
 
@@ -36,7 +37,7 @@ async fn fifteen_thousand_clients_that_reconnect_at_once_are_all_served() -> Res
 
 #[tokio::test]
 async fn sessions_that_are_opened_and_never_polled_end_by_their_ping() -> Result<()> {
-    let mut trial = Trial::begin("sessions never polled", SERVER, "").await?.slack(2 << 20);
+    let mut trial = Trial::begin("sessions never polled", SERVER, "--ping-timeout 2000").await?.slack(2 << 20);
     let address = trial.address();
     let open = move |_| async move {
         let mut polling = Polling::open(address).await?;
@@ -44,7 +45,6 @@ async fn sessions_that_are_opened_and_never_polled_end_by_their_ping() -> Result
         polling.post("40").await?;
         Ok(())
     };
-    const SESSIONS: usize = 4_000;
     crowd(SESSIONS, 100, open).await?;
     let gone = |status: &abuse::Status| status.count("ping timeout, Silence") == SESSIONS as u64;
     trial.until("all sessions to end", gone).await?;

@@ -33,7 +33,7 @@ async fn never_end(address: SocketAddr, first: Vec<u8>, rest: Vec<u8>, often: us
 async fn fragments_without_end_end_at_the_limit() -> Result<()> {
     let mut trial = Trial::begin("fragments without end", SERVER, "").await?;
     let address = trial.address();
-    let (first, rest) = (fragment(Opcode::Text, b"42"), fragment(Opcode::Continuation, &[b'x'; 50_000]));
+    let (first, rest) = (fragment(Opcode::Text, b"42"), fragment(Opcode::Continuation, &vec![b'x'; 50_000]));
     for end in crowd(ATTACKERS, ATTACKERS, |_| never_end(address, first.clone(), rest.clone(), 100)).await? {
         assert!(matches!(end, End::Closed(Some(1009)) | End::Lost), "{end:?}");
     }
@@ -64,7 +64,7 @@ async fn tiny_and_empty_fragments_end_at_the_limit() -> Result<()> {
 #[tokio::test]
 async fn unfinished_messages_hold_what_has_come_and_go_with_the_heartbeat() -> Result<()> {
     const HALF: usize = 900_000;
-    let mut trial = Trial::begin("unfinished messages", SERVER, "").await?;
+    let mut trial = Trial::begin("unfinished messages", SERVER, "--ping-timeout 2000").await?;
     let address = trial.address();
     let begin = move |number: usize| async move {
         let mut peer = Peer::join(address).await?;

@@ -41,7 +41,8 @@ async fn readers_with_a_closed_window_are_gone_after_the_patience() -> Result<()
 
 #[tokio::test]
 async fn polls_whose_answers_are_not_read_are_given_up_after_the_patience() -> Result<()> {
-    let mut trial = Trial::begin("answers that are not read", SERVER, "--outbox-limit 67108864").await?;
+    let mut trial =
+        Trial::begin("answers that are not read", SERVER, "--outbox-limit 67108864 --ping-timeout 2000").await?;
     let mut speaker = Peer::join(trial.address()).await?;
     let mut pollers = Vec::new();
     for _ in 0..20 {

@@ -315,7 +315,7 @@ impl Engine {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
             link.deflate = socket.deflate;
-            link.outbox.push_owned(begin.into());
+            link.outbox.open_with(begin.into());
         }
         self.accept(&connection);
         self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_watched_once_however_often_its_deadline_changed() {
+    async fn a_connection_is_watched_once_however_often_its_deadline_changed_and_no_more_once_it_has_ended() {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
@@ -468,5 +468,8 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!((connection.is_open(), engine.0.worker.watches()), (true, 1));
+        // Else the memory of clients that come and go would stay until each was to be looked at.
+        connection.close(Closed::forced(CloseCause::SlowConsumer));
+        assert_eq!(engine.0.worker.watches(), 0);
     }
 }

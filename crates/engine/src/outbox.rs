@@ -21,6 +21,8 @@ pub(crate) struct Outbox {
     /// The frames that are being sent.
     front: Bytes,
     front_written: usize,
+    /// Nothing may go ahead of the front: it begins with the answer that makes the connection a WebSocket.
+    front_opens: bool,
     queue: VecDeque<Bytes>,
     /// The newest frames, still open for more.
     tail: Vec<u8>,
@@ -88,6 +90,14 @@ impl Outbox {
         self.len
     }
 
+    /// Queues what makes the connection a WebSocket, and its first frame. No heartbeat, however late, goes ahead of it.
+    pub(crate) fn open_with(&mut self, answer_and_frame: Bytes) {
+        debug_assert!(self.is_empty(), "nothing can have been sent before");
+        self.len = answer_and_frame.len();
+        self.front = answer_and_frame;
+        self.front_opens = true;
+    }
+
     /// Queues frames that other connections share.
     pub(crate) fn push_shared(&mut self, frames: &Bytes) {
         if self.len == 0 {
@@ -105,7 +115,8 @@ impl Outbox {
 
     /// The front, if nothing else waits and none of it has left.
     fn only_front(&self) -> Option<&Bytes> {
-        (self.front_written == 0 && self.front.len() == self.len).then_some(&self.front)
+        let is_only = self.front_written == 0 && self.front.len() == self.len && !self.front_opens;
+        is_only.then_some(&self.front)
     }
 
     /// Queues frames that this outbox may keep.
@@ -202,7 +213,7 @@ impl Outbox {
 
     /// Control frames may not cut a data frame in two, nor be cut themselves.
     fn control_goes_first(&self) -> bool {
-        self.front_written == 0 || self.control_written > 0
+        (self.front_written == 0 && !self.front_opens) || self.control_written > 0
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -248,6 +259,7 @@ impl Outbox {
         if self.front_written == self.front.len() {
             self.front = Bytes::new();
             self.front_written = 0;
+            self.front_opens = false;
         }
         written - taken
     }
@@ -273,7 +285,7 @@ impl Outbox {
     /// Drops what has not begun to leave: only the rest of a frame that is half out stays.
     pub(crate) fn keep_partial(&mut self) {
         let control_is_partial = self.control_written > 0;
-        let front_is_partial = self.front_written > 0;
+        let front_is_partial = self.front_written > 0 || self.front_opens;
         let old = std::mem::take(self);
         if control_is_partial {
             self.control = old.control;
@@ -283,6 +295,7 @@ impl Outbox {
             self.len = old.front.len() - old.front_written;
             self.front = old.front;
             self.front_written = old.front_written;
+            self.front_opens = old.front_opens;
         }
     }
 
@@ -431,6 +444,25 @@ mod tests {
         outbox.push_control(&text("2"));
         drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
         assert_eq!(payloads(&wire), ["first", "2", "second"]);
+    }
+
+    #[test]
+    fn nothing_goes_ahead_of_what_opens_the_websocket() {
+        for kept in [false, true] {
+            let mut outbox = Outbox::default();
+            outbox.open_with([&b"HTTP/1.1 101\r\n\r\n"[..], &text("0{}")].concat().into());
+            outbox.push_control(&text("2"));
+            outbox.push_shared(&text("a"));
+            if kept {
+                outbox.keep_partial();
+            }
+            let mut wire = Vec::new();
+            while !outbox.is_empty() {
+                drain(&mut outbox, 5, 5, &mut wire);
+            }
+            let frames = wire.strip_prefix(b"HTTP/1.1 101\r\n\r\n").unwrap();
+            assert_eq!(payloads(frames), if kept { &["0{}"][..] } else { &["0{}", "2", "a"] });
+        }
     }
 
     #[test]

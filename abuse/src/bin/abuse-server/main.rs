@@ -80,8 +80,8 @@ fn answer_on_standard_input(io: Server, tally: Arc<Tally>) {
 
 fn status(io: &Server, tally: &Tally) -> Status {
     // Before anything is allocated to tell of it.
-    let stats = ALLOCATOR.stats();
-    let live = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
+    let heap = ALLOCATOR.stats();
+    let live = heap.bytes_allocated.saturating_sub(heap.bytes_deallocated);
     let mut status = Status { live, tally: tally.counts(), ..Status::default() };
     for sample in io.metrics().iter() {
         let name = sample.name.trim_start_matches("sockeye_").trim_end_matches("_total");

@@ -13,7 +13,8 @@ pub(crate) struct Options {
     threads: NonZeroUsize,
     #[arg(long, default_value_t = 1_000)]
     ping_interval: u64,
-    #[arg(long, default_value_t = 2_000)]
+    /// Long, so that a busy machine ends nobody.
+    #[arg(long, default_value_t = 20_000)]
     ping_timeout: u64,
     #[arg(long, default_value_t = 3_000)]
     connect_timeout: u64,

@@ -17,7 +17,7 @@ use rand::seq::IndexedRandom;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::walks::WALKS;
+use crate::walks::{KEPT_FOR, WALKS};
 
 #[derive(Parser)]
 struct Args {
@@ -30,8 +30,8 @@ struct Args {
 }
 
 /// Times short enough for every one of them to pass often in a minute.
-const OPTIONS: &str = "--ping-interval 1500 --ping-timeout 4000 --connect-timeout 3000 --head-timeout 3000 --upgrade-timeout 1000 \
-                       --outbox-patience 1000 --outbox-mark 100000 --recovery 2000 --deflate";
+const OPTIONS: &str = "--ping-interval 1500 --ping-timeout 6000 --connect-timeout 3000 --head-timeout 3000 --upgrade-timeout 5000 \
+                       --outbox-patience 1000 --outbox-mark 100000 --deflate";
 /// What maps, lists and threads keep when hundreds of clients have been there.
 const SLACK: usize = 1 << 20;
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -43,7 +43,8 @@ type Walked = BTreeMap<&'static str, usize>;
 async fn main() -> Result<()> {
     let args = Args::parse();
     let server = std::env::current_exe()?.with_file_name("abuse-server");
-    let mut trial = Trial::begin("soak", &server.to_string_lossy(), OPTIONS).await?.slack(SLACK);
+    let options = format!("{OPTIONS} --recovery {}", KEPT_FOR.as_millis());
+    let mut trial = Trial::begin("soak", &server.to_string_lossy(), &options).await?.slack(SLACK);
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let mut walkers = JoinSet::new();
     for _ in 0..args.clients {

@@ -9,7 +9,10 @@ use abuse::{End, Http, Peer, Polling, connect, connect_from, upgrade_request};
 use anyhow::{Context, Result, bail, ensure};
 use sockeye_websocket::{Message, Opcode, masked_close_frame, masked_frame};
 use tokio::io::AsyncWriteExt;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+
+/// How long a client may stay away.
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(2);
 
 type Walk = fn(SocketAddr) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
@@ -152,7 +155,8 @@ async fn rooms(address: SocketAddr) -> Result<()> {
 async fn namespaces(address: SocketAddr) -> Result<()> {
     let mut peer = Peer::join(address).await?;
     for number in 0..10 {
-        let name = format!("/made-{}", rand::random::<u16>());
+        // Others may be in it; who enters twice breaks the protocol.
+        let name = format!("/made-{number}-{}", rand::random::<u8>());
         peer.enter(&format!("{name},")).await?;
         peer.send(&format!(r#"42{name},["join",["a room"]]"#)).await?;
         if number % 2 == 0 {
@@ -175,11 +179,14 @@ async fn come_back(address: SocketAddr) -> Result<()> {
     let (sid, pid) = (field(&joined, "sid")?, field(&joined, "pid")?);
     peer.ask(r#"["join",["kept"]]"#).await?;
     peer.reset();
+    let start = Instant::now();
     stay().await;
     let mut peer = Peer::open(address).await?;
     // It has remembered no offset, so that everything since its coming is sent again.
     let joined = peer.enter(&format!(r#"{{"pid":"{pid}"}}"#)).await?;
-    ensure!(field(&joined, "sid")? == sid, "not recovered: {joined}");
+    let away = start.elapsed();
+    // On a machine that stood still for too long it is nobody's fault.
+    ensure!(field(&joined, "sid")? == sid || away > KEPT_FOR, "not recovered after {away:?}: {joined}");
     echo(&mut peer).await?;
     say_goodbye(peer).await
 }
@@ -189,7 +196,7 @@ async fn stay_away(address: SocketAddr) -> Result<()> {
     let joined = peer.enter("").await?;
     let (sid, pid) = (field(&joined, "sid")?, field(&joined, "pid")?);
     peer.reset();
-    sleep(Duration::from_millis(3_500)).await;
+    sleep(KEPT_FOR * 2).await;
     let mut peer = Peer::open(address).await?;
     let joined = peer.enter(&format!(r#"{{"pid":"{pid}"}}"#)).await?;
     ensure!(field(&joined, "sid")? != sid, "recovered too late");

@@ -376,6 +376,8 @@ impl Connection {
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
         self.0.engine.sessions.remove(&self.0.id);
+        let place = self.0.link.lock().place.take();
+        drop(place);
     }
 
     /// Called by the worker when a time has come at which it was to look at the connection.

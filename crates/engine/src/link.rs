@@ -11,6 +11,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
 use crate::io::Writer;
 use crate::outbox::Outbox;
+use crate::places::Place;
 use crate::sending::Guarantee;
 use crate::worker::now;
 
@@ -45,6 +46,8 @@ pub(crate) struct Link {
     pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
     pub(crate) close_code: Option<u16>,
+    /// The session's place, if their number is limited: given back when it is forgotten, whoever still has a handle to it.
+    pub(crate) place: Option<Box<Place>>,
 }
 
 /// The GET request of a polling client, as far as it waits for something to answer with.
@@ -103,6 +106,7 @@ impl Link {
             doomed: false,
             lingers_until: None,
             close_code: None,
+            place: None,
         }
     }
 

@@ -29,9 +29,8 @@ pub(crate) struct Link {
     pub(crate) poster: Option<Waker>,
     /// How many want nothing to be read.
     pub(crate) pauses: u32,
-    /// Which attempt to upgrade is the present one, and how to wake it.
+    /// Which attempt to upgrade is the present one.
     pub(crate) attempt: u32,
-    pub(crate) prober: Option<Waker>,
     flush: Flush,
     /// How many messages have been queued that are not counted yet.
     uncounted: u32,
@@ -97,7 +96,6 @@ impl Link {
             poster: None,
             pauses: 0,
             attempt: 0,
-            prober: None,
             flush: Flush::Idle,
             uncounted: 0,
             stuck_since: None,

@@ -125,6 +125,11 @@ impl Outbox {
 
     /// Queues frames that this outbox may keep.
     pub(crate) fn push_owned(&mut self, frames: Bytes) {
+        if self.len == 0 {
+            self.front = frames;
+            self.len = self.front.len();
+            return;
+        }
         self.len += frames.len();
         self.close_tail();
         self.queue().push_back(frames);

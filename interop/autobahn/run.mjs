@@ -60,7 +60,7 @@ async function startServer(executable) {
 async function runCases(runner, url, selection) {
   rmSync(REPORTS, { recursive: true, force: true });
   // Its exit code tells only that some case was not OK; the report is what is judged.
-  const run = spawn(runner, [...selection, '-o', REPORTS, url], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const run = spawn(runner, [...selection, '-p', '4', '-o', REPORTS, url], { stdio: ['ignore', 'ignore', 'inherit'] });
   await new Promise((resolve, reject) => run.on('error', reject).on('exit', resolve));
   const [cases] = Object.values(JSON.parse(readFileSync(join(REPORTS, 'index.json'), 'utf8')));
   return Object.entries(cases).map(([id, { behavior, behaviorClose, reportfile }]) => {

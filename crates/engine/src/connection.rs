@@ -348,7 +348,11 @@ impl Connection {
             // Nobody will ask for it, but handles may live on.
             link.outbox = Outbox::default();
         }
+        let watched = link.watched.take();
         drop(link);
+        if let Some(at) = watched {
+            self.0.worker.unwatch(at, Arc::as_ptr(&self.0));
+        }
         let (sid, reason) = (self.log_id(), closed.reason.as_str());
         tracing::debug!(%sid, reason, cause = ?closed.cause, bound, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -375,7 +379,7 @@ impl Connection {
 
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
-        self.0.engine.sessions.remove(&self.0.id);
+        self.0.engine.forget(&self.0.id);
         let place = self.0.link.lock().place.take();
         drop(place);
     }

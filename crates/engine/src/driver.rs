@@ -1,7 +1,6 @@
 //! The task of one WebSocket: bytes to packets, and the end of the connection.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -18,18 +17,12 @@ use crate::connection::Connection;
 use crate::inbox::Delivery;
 use crate::io::{Reader, Writer};
 use crate::outbox::Outbox;
+use crate::scratch;
 use crate::upgrade::Socket;
 use crate::worker::now;
 
-/// How much one read takes at most.
-const SCRATCH: usize = 64 * 1024;
 /// After this many reads the loop's other tasks get their turn.
 const READS_PER_TURN: usize = 8;
-
-thread_local! {
-    /// The worker's read buffer. It is taken out while it is in use, because handlers run meanwhile.
-    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// Reads one WebSocket, from its upgrade to its end.
 ///
@@ -162,7 +155,7 @@ impl Driver {
             match read.and_then(|count| self.write(cx).map(|()| count)) {
                 Err(stop) => return Poll::Ready(stop),
                 // Who sends more than one read takes waits for the others' turn.
-                Ok(SCRATCH..) => break,
+                Ok(scratch::SIZE..) => break,
                 Ok(_) => {}
             }
         }
@@ -172,25 +165,21 @@ impl Driver {
 
     /// Reads once and handles what came; says how many bytes it was.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>> {
-        let mut buffer = READ_BUFFER.take();
-        if buffer.is_empty() {
-            buffer = vec![0; SCRATCH];
-        }
-        let read = match &mut self.reader {
-            Some(reader) => reader.poll_read(cx, &mut buffer),
-            None => Poll::Ready(Ok(0)),
-        };
-        let result = read.map(|read| match read {
-            Ok(0) => Err(Closed::by_peer()),
-            Err(_) => Err(Closed::lost()),
-            Ok(count) => {
-                // A session that ends here is noticed by the write that follows every read.
-                let _ = self.process(&mut buffer[..count]);
-                Ok(count)
-            }
-        });
-        READ_BUFFER.set(buffer);
-        result
+        scratch::with(|buffer| {
+            let read = match &mut self.reader {
+                Some(reader) => reader.poll_read(cx, buffer),
+                None => Poll::Ready(Ok(0)),
+            };
+            read.map(|read| match read {
+                Ok(0) => Err(Closed::by_peer()),
+                Err(_) => Err(Closed::lost()),
+                Ok(count) => {
+                    // A session that ends here is noticed by the write that follows every read.
+                    let _ = self.process(&mut buffer[..count]);
+                    Ok(count)
+                }
+            })
+        })
     }
 
     /// What the loss of this transport means: the end of its session only if the session is on it.
@@ -390,7 +379,7 @@ async fn end_probe(connection: &Connection, mut reader: Reader, probe: Probe, ti
 
 /// Whether the client's next message says that it has changed over.
 async fn changes_over(reader: &mut Reader) -> io::Result<bool> {
-    let mut decoder = Decoder::new(Role::Server, Limits::default().max_message(SCRATCH));
+    let mut decoder = Decoder::new(Role::Server, Limits::default().max_message(scratch::SIZE));
     let mut buffer = [0; 512];
     loop {
         let count = poll_fn(|cx| reader.poll_read(cx, &mut buffer)).await?;
@@ -405,8 +394,18 @@ async fn changes_over(reader: &mut Reader) -> io::Result<bool> {
 /// The orderly end of a WebSocket: everything out, then wait until the peer has closed too.
 ///
 /// Closing at once would make the kernel reset the connection if there is unread input, and the peer lose our last words.
+/// A peer that does not take them is reset: the kernel would keep megabytes for it, for minutes.
 pub(crate) async fn end(mut reader: Reader, mut writer: Writer, mut outbox: Outbox) -> io::Result<()> {
-    poll_fn(|cx| writer.poll_write(cx, &mut outbox)).await?;
+    let mut blocked = false;
+    poll_fn(|cx| {
+        let written = writer.poll_write(cx, &mut outbox);
+        if written.is_pending() != blocked {
+            blocked = !blocked;
+            writer.reset_when_dropped(blocked);
+        }
+        written
+    })
+    .await?;
     poll_fn(|cx| writer.poll_shutdown(cx)).await?;
     let mut unwanted = [0; 512];
     while poll_fn(|cx| reader.poll_read(cx, &mut unwanted)).await? > 0 {}

@@ -17,7 +17,7 @@ use sockeye_protocol::engine::{
 use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -63,11 +63,23 @@ pub(crate) struct Shared {
     compressors: Semaphore,
     /// Ends accepting.
     stop_listening: CancellationToken,
+    /// A session has been forgotten, while all are being closed.
+    forgotten: Notify,
+    /// No client is expected any more to fetch by polling what its session had to say last.
+    told: CancellationToken,
     /// Ends whatever still runs.
     pub(crate) abort: CancellationToken,
 }
 
 impl Shared {
+    /// Requests with this session's id are answered "unknown" from here on.
+    pub(crate) fn forget(&self, id: &SessionId) {
+        self.sessions.remove(id);
+        if self.closing.load(Ordering::Relaxed) {
+            self.forgotten.notify_one();
+        }
+    }
+
     /// Runs a task on this runtime.
     fn spawn_on(&self, runtime: Option<Handle>, future: impl Future<Output = ()> + Send + 'static) {
         let Some(runtime) = runtime else {
@@ -132,6 +144,8 @@ impl Engine {
             closing: AtomicBool::new(false),
             compressors: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)),
             stop_listening: CancellationToken::new(),
+            forgotten: Notify::new(),
+            told: CancellationToken::new(),
             abort: CancellationToken::new(),
             config,
         })))
@@ -302,7 +316,7 @@ impl Engine {
             let mut link = connection.link().lock();
             link.writer = Some(writer);
             link.deflate = socket.deflate;
-            link.outbox.push_owned(begin.into());
+            link.outbox.open_with(begin.into());
         }
         self.accept(&connection);
         self.drive(Driver::active(connection, reader, self.decoder(socket.deflate), socket.first));
@@ -354,9 +368,13 @@ impl Engine {
             tokio::time::sleep_until(start + pause * position).await;
             connection.close(Closed::forced(CloseCause::Shutdown));
         }
+        let end = tokio::time::Instant::now() + drain.grace.min(Duration::from_secs(24 * 3600));
+        // Who has gone in silence does not come for it; the rest of the time is for what else still runs.
+        let _ = tokio::time::timeout(drain.grace / 2, self.all_told()).await;
+        self.0.told.cancel();
         self.0.tasks.close();
         self.0.workers.close();
-        if tokio::time::timeout(drain.grace, self.0.tasks.wait()).await.is_err() {
+        if tokio::time::timeout_at(end, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("the grace time is over: aborting what still runs");
         }
         self.0.abort.cancel();
@@ -364,6 +382,18 @@ impl Engine {
             tracing::error!(tasks = self.tasks(), "tasks can't be ended: their threads are blocked");
         }
         self.0.sessions.clear();
+    }
+
+    /// Waits until every client has fetched what its session had to say last.
+    async fn all_told(&self) {
+        while self.0.sessions.len() > 0 {
+            self.0.forgotten.notified().await;
+        }
+    }
+
+    /// Is cancelled when no client is expected any more to fetch what its session had to say last.
+    pub(crate) fn told(&self) -> &CancellationToken {
+        &self.0.told
     }
 
     /// Waits until the engine has been closed and nothing of it runs any more.
@@ -424,7 +454,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_watched_once_however_often_its_deadline_changed() {
+    async fn a_connection_is_watched_once_however_often_its_deadline_changed_and_no_more_once_it_has_ended() {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
         let head = http::Request::new(()).into_parts().0;
         let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
@@ -439,5 +469,8 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!((connection.is_open(), engine.0.worker.watches()), (true, 1));
+        // Else the memory of clients that come and go would stay until each was to be looked at.
+        connection.close(Closed::forced(CloseCause::SlowConsumer));
+        assert_eq!(engine.0.worker.watches(), 0);
     }
 }

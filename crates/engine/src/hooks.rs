@@ -148,16 +148,12 @@ impl EngineConfig {
 }
 
 impl Hooks {
-    /// Whether there are any.
-    pub(crate) fn are_set(&self) -> bool {
-        let Self { allow_request, generate_id, client_address, initial_headers, headers } = self;
-        let asks = allow_request.is_some() || generate_id.is_some() || client_address.is_some();
-        asks || initial_headers.is_some() || headers.is_some()
-    }
-
     /// The request as hooks see it, if there are any.
     pub(crate) fn show(&self, head: &Parts) -> Option<HandshakeRequest> {
-        self.are_set().then(|| HandshakeRequest(Arc::new(head.clone())))
+        let Self { allow_request, generate_id, client_address, initial_headers, headers } = self;
+        let asks = allow_request.is_some() || generate_id.is_some() || client_address.is_some();
+        let is_set = asks || initial_headers.is_some() || headers.is_some();
+        is_set.then(|| HandshakeRequest(Arc::new(head.clone())))
     }
 
     /// The address that the application says a client has, if it says so.

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -87,6 +88,16 @@ impl Writer {
                 }
                 stream.poll_flush(cx)
             }
+        }
+    }
+
+    /// Whether the kernel is to throw away what it still has to send when the stream is dropped.
+    pub(crate) fn reset_when_dropped(&mut self, reset: bool) {
+        if let Self::Tcp(writer) = self {
+            #[allow(deprecated, reason = "it is so because of times that block; there is no other way to take it back")]
+            let set = writer.as_ref().set_linger(reset.then_some(Duration::ZERO));
+            // It fails on a stream that is broken anyway.
+            let _ = set;
         }
     }
 

@@ -67,7 +67,6 @@ mod deflate; // Compression of WebSocket messages.
 mod driver; // The task of one WebSocket.
 mod engine; // The engine itself, and its end.
 mod frames; // One packet, framed once for all.
-mod greeting; // What a client sends first.
 mod handshake; // What a client told with its first request.
 mod hooks; // What the application has a say in.
 mod inbox; // What comes in, in order.
@@ -81,10 +80,14 @@ mod patience; // A stream whose writes do not wait for ever.
 mod places; // How many sessions there may be.
 mod polling; // The polling transport's way out.
 mod posting; // The polling transport's way in.
+mod request; // Requests that lie whole in one read.
+mod response; // Answers as they are sent.
+mod scratch; // Room to read into.
 mod sending; // How a message is to be sent.
 mod service; // Which part answers a request.
 mod sessions; // Sessions by their id.
 mod takeover; // What becomes of a connection that leaves HTTP.
+mod talk; // HTTP on one connection.
 #[cfg(feature = "tls")]
 mod tls; // TLS in front of plain listening.
 mod upgrade; // From a request to a WebSocket.

@@ -4,43 +4,32 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Extensions, Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::engine::Engine;
-use crate::greeting::{self, Greeting};
-use crate::handshake::PeerAddress;
 use crate::io::{Reader, Writer, split_tcp};
 use crate::metrics::Bounds;
-use crate::patience::Patient;
-use crate::service::Answered;
-use crate::upgrade::Socket;
 
-/// The most bytes that a request's head may have.
-const MAX_HEAD: usize = 64 * 1024;
 /// After so many polls of tasks that are ready, the loop looks for what else has become ready.
 ///
 /// Tokio's own 61 would let a few clients that never stop sending keep all others waiting.
 const EVENT_INTERVAL: u32 = 16;
 /// How long accepting rests when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many clients may wait to be accepted, unless the system allows fewer.
+///
+/// When thousands come back at once, those who find no place try again only after a second, then three, then seven.
+const BACKLOG: u32 = 4096;
 
 /// A bound address whose connections are not accepted yet; clients that connect wait.
 #[derive(Debug)]
@@ -52,7 +41,14 @@ impl Listener {
     /// # Errors
     /// What the system says, if the address can't be bound: in use, not allowed, not ours.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Ok(Self(tokio::net::TcpListener::bind(address).await?.into_std()?))
+        let mut failed = None;
+        for address in tokio::net::lookup_host(address).await? {
+            match listen_at(address) {
+                Ok(listener) => return Ok(Self(listener)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name leads to no address")))
     }
 
     /// The address, with the port that was taken.
@@ -64,8 +60,20 @@ impl Listener {
     }
 }
 
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As Tokio and std do: a server that is started again finds its port. On Windows it would let others take it over.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 impl Engine {
     /// Accepts connections on `threads` event loops of one thread each, and has `answer` answer their requests.
+    ///
+    /// Requests for a path that the engine [owns](Self::owns) may be answered without asking it; `answer` has to hand those
+    /// that it is asked all the same to [`handle`](Self::handle).
     ///
     /// Each connection stays on the thread that accepted it. What `answer` waits for should not block its thread.
     /// Ends when the engine is [closed](Self::close); if the future is dropped, accepting ends, open connections live on.
@@ -158,11 +166,11 @@ impl Entrance for Plain {
 }
 
 #[derive(Clone)]
-struct EventLoop<E, A> {
-    engine: Engine,
-    stop: CancellationToken,
+pub(crate) struct EventLoop<E, A> {
+    pub(crate) engine: Engine,
+    pub(crate) stop: CancellationToken,
     entrance: E,
-    answer: A,
+    pub(crate) answer: A,
 }
 
 impl<E, A, F, B> EventLoop<E, A>
@@ -205,7 +213,7 @@ where
         let _ = stream.set_nodelay(true);
         let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
         match entered {
-            Some(Ok(stream)) => self.greet(stream, peer).await,
+            Some(Ok(stream)) => self.talk(stream, peer).await,
             Some(Err(error)) => {
                 let is_late = error.kind() == io::ErrorKind::TimedOut;
                 if is_late {
@@ -216,89 +224,4 @@ where
             None => {}
         }
     }
-
-    /// Finds out what the client wants. Browsers connect ahead of need: who has said nothing is not waited for at the end.
-    async fn greet(self, mut stream: E::Stream, peer: SocketAddr) {
-        let engine = &self.engine;
-        let greeting = Greeting::read(&mut stream, |path| engine.answers_websocket_at_once(path));
-        let greeting = timeout(engine.config().head_timeout, greeting);
-        // Boxed, or every connection would hold room for the largest.
-        match self.stop.run_until_cancelled(greeting).await {
-            Some(Ok(Ok(Greeting::WebSocket { head, first }))) => {
-                Box::pin(self.open(*head, first, stream, peer)).await;
-            }
-            Some(Ok(Ok(Greeting::Other(before)))) => Box::pin(self.serve(stream, before, peer)).await,
-            Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "connection ended before its first request"),
-            Some(Err(_)) => {
-                engine.counters().bounds.head_timeout.add();
-                tracing::debug!(%peer, "no request within `head_timeout`");
-            }
-            None => {}
-        }
-    }
-
-    /// Answers the request of a WebSocket, and lets it begin.
-    async fn open(self, mut head: Parts, first: Bytes, stream: E::Stream, peer: SocketAddr) {
-        head.extensions.insert(PeerAddress(peer));
-        E::mark(&mut head.extensions);
-        let Answered { response, takeover } = self.engine.handle_websocket(head).await;
-        let socket = Socket { answer: greeting::write(response), ..Socket::new(E::split(stream), first) };
-        match takeover {
-            Some(takeover) => takeover.begin(&self.engine, socket).await,
-            None => self.engine.end(socket).await,
-        }
-    }
-
-    async fn serve(self, stream: E::Stream, before: Bytes, peer: SocketAddr) {
-        let Self { engine, stop, answer, .. } = self;
-        let has_asked = Arc::new(AtomicBool::new(false));
-        let asks = has_asked.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            asks.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(PeerAddress(peer));
-            E::mark(request.extensions_mut());
-            let response = answer(request.map(RequestBody::new));
-            async move { Ok::<_, std::convert::Infallible>(response.await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(engine.config().head_timeout)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, before, engine.config().outbox.patience)), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
-        let served = tokio::select! {
-            served = connection.as_mut() => served,
-            () = stop.cancelled() => {
-                if !has_asked.load(Ordering::Relaxed) {
-                    // Half a request: hyper would wait for the rest.
-                    return;
-                }
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = served {
-            let bound = count(&engine.counters().bounds, &error);
-            tracing::debug!(%peer, %error, bound, "HTTP connection ended");
-        }
-    }
-}
-
-/// Counts the end of a connection if it was that of a bound, and says which one.
-fn count(bounds: &Bounds, error: &hyper::Error) -> Option<&'static str> {
-    use std::error::Error as _;
-
-    let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let (count, bound) = if broken.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-        (&bounds.outbox_patience, "outbox_patience")
-    } else if error.is_timeout() {
-        (&bounds.head_timeout, "head_timeout")
-    } else if error.is_parse_too_large() {
-        (&bounds.max_head, "max_head")
-    } else {
-        return None;
-    };
-    count.add();
-    Some(bound)
 }

@@ -18,7 +18,9 @@ pub(crate) struct Outbox {
     /// The frames that are being sent.
     front: Bytes,
     front_written: usize,
-    /// What goes before and behind them: boxed, because mostly there is none of it.
+    /// Nothing may go ahead of the front: it begins with the answer that makes the connection a WebSocket.
+    front_opens: bool,
+    /// What goes before and behind it: boxed, because mostly there is none of it.
     others: Option<Box<Others>>,
     /// The newest frames, still open for more.
     tail: Vec<u8>,
@@ -103,6 +105,14 @@ impl Outbox {
         self.len
     }
 
+    /// Queues what makes the connection a WebSocket, and its first frame. No heartbeat, however late, goes ahead of it.
+    pub(crate) fn open_with(&mut self, answer_and_frame: Bytes) {
+        debug_assert!(self.is_empty(), "nothing can have been sent before");
+        self.len = answer_and_frame.len();
+        self.front = answer_and_frame;
+        self.front_opens = true;
+    }
+
     /// Queues frames that other connections share.
     pub(crate) fn push_shared(&mut self, frames: &Bytes) {
         if self.len == 0 {
@@ -120,7 +130,8 @@ impl Outbox {
 
     /// The front, if nothing else waits and none of it has left.
     fn only_front(&self) -> Option<&Bytes> {
-        (self.others.is_none() && self.front_written == 0 && self.front.len() == self.len).then_some(&self.front)
+        let is_only = self.others.is_none() && self.front_written == 0 && self.front.len() == self.len;
+        (is_only && !self.front_opens).then_some(&self.front)
     }
 
     /// Queues frames that this outbox may keep.
@@ -219,7 +230,8 @@ impl Outbox {
 
     /// Control frames may not cut a data frame in two, nor be cut themselves.
     fn control_goes_first(&self) -> bool {
-        self.front_written == 0 || self.others.as_ref().is_some_and(|others| others.control_written > 0)
+        let control_is_partial = self.others.as_ref().is_some_and(|others| others.control_written > 0);
+        (self.front_written == 0 && !self.front_opens) || control_is_partial
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -266,6 +278,7 @@ impl Outbox {
         if self.front_written == self.front.len() {
             self.front = Bytes::new();
             self.front_written = 0;
+            self.front_opens = false;
         }
         written - taken
     }
@@ -295,17 +308,18 @@ impl Outbox {
             others.queue = VecDeque::new();
             self.others = Some(others);
         }
-        if old.front_written > 0 {
+        if old.front_written > 0 || old.front_opens {
             self.len = old.front.len() - old.front_written;
             self.front = old.front;
             self.front_written = old.front_written;
+            self.front_opens = old.front_opens;
         }
     }
 
     /// Takes everything, for a transport that wants packets instead of frames.
     pub(crate) fn take(&mut self) -> Taken {
         let Self { front, front_written, others, tail, may_compress, .. } = std::mem::take(self);
-        let Others { control, control_written, queue } = others.map_or_else(Others::default, |others| *others);
+        let Others { control, control_written, queue } = others.map(|others| *others).unwrap_or_default();
         debug_assert!(front_written == 0 && control_written == 0, "polling never writes frames");
         let mut pieces = Vec::with_capacity(queue.len() + 3);
         pieces.push(control.into());
@@ -454,6 +468,25 @@ mod tests {
         outbox.push_control(&text("2"));
         drain(&mut outbox, usize::MAX, usize::MAX, &mut wire);
         assert_eq!(payloads(&wire), ["first", "2", "second"]);
+    }
+
+    #[test]
+    fn nothing_goes_ahead_of_what_opens_the_websocket() {
+        for kept in [false, true] {
+            let mut outbox = Outbox::default();
+            outbox.open_with([&b"HTTP/1.1 101\r\n\r\n"[..], &text("0{}")].concat().into());
+            outbox.push_control(&text("2"));
+            outbox.push_shared(&text("a"));
+            if kept {
+                outbox.keep_partial();
+            }
+            let mut wire = Vec::new();
+            while !outbox.is_empty() {
+                drain(&mut outbox, 5, 5, &mut wire);
+            }
+            let frames = wire.strip_prefix(b"HTTP/1.1 101\r\n\r\n").unwrap();
+            assert_eq!(payloads(frames), if kept { &["0{}"][..] } else { &["0{}", "2", "a"] });
+        }
     }
 
     #[test]

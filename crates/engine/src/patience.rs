@@ -22,8 +22,13 @@ pub(crate) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(stream: S, before: Bytes, patience: Duration) -> Self {
-        Self { stream, before, patience, stalled: None }
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, before: Bytes::new(), patience, stalled: None }
+    }
+
+    /// Has these bytes read again, before all others.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        self.before = if self.before.is_empty() { bytes } else { [bytes, self.before.clone()].concat().into() };
     }
 
     pub(crate) fn into_stream(self) -> S {

@@ -95,19 +95,15 @@ impl Engine {
         response
     }
 
-    /// Whether WebSocket requests for this path are answered without waiting for anything.
+    /// Answers a request that was read without an HTTP server, with a connection that can become a WebSocket.
     ///
-    /// Where the application's hooks are asked, an HTTP server has to notice meanwhile that the client is gone.
-    pub(crate) fn answers_websocket_at_once(&self, path: &str) -> bool {
-        self.owns(path) && !self.config().hooks.are_set()
-    }
-
-    /// Answers a WebSocket request that was read outside of an HTTP server.
-    pub(crate) async fn handle_websocket(&self, head: Parts) -> Answered {
+    /// As with [`handle`](Self::handle), to drop the future before means that the client is gone.
+    pub(crate) async fn handle_whole(&self, head: Parts, body: Body) -> Answered {
         let query = Query::parse(head.uri.query().unwrap_or_default());
+        let wants_upgrade = is_upgrade(&head);
         let shown = self.config().hooks.show(&head);
-        let asked = Asked { head, query, wants_upgrade: true, can_upgrade: true, shown };
-        self.answer_completely(&asked, Body::default()).await
+        let asked = Asked { head, query, wants_upgrade, can_upgrade: wants_upgrade, shown };
+        self.answer_completely(&asked, body).await
     }
 
     async fn answer_completely<B>(&self, asked: &Asked, body: B) -> Answered
@@ -310,7 +306,7 @@ fn accept_and_close(head: &Parts) -> Answered {
     }
 }
 
-pub(crate) fn is_upgrade(head: &Parts) -> bool {
+fn is_upgrade(head: &Parts) -> bool {
     let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     head.headers.get(header::UPGRADE).is_some_and(websocket)
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,6 +117,20 @@ impl Worker {
         drop(deadlines);
         if earliest {
             self.waker.wake();
+        }
+    }
+
+    /// Looks no more at a connection that has ended: until then what is left of it would stay in memory.
+    pub(crate) fn unwatch(&self, at: Instant, connection: *const connection::Shared) {
+        let mut deadlines = self.deadlines.lock();
+        if let Entry::Occupied(mut entry) = deadlines.entry(self.tick(at) + 1) {
+            let watched = entry.get_mut();
+            if let Some(position) = watched.iter().position(|other| other.as_ptr() == connection) {
+                watched.swap_remove(position);
+            }
+            if watched.is_empty() {
+                entry.remove();
+            }
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) const STEPS: &[Step] = &[
         run: instructions,
     },
     Step { name: "programs", purpose: "what the outside suites talk to is built", needs: &[], run: programs },
+    Step { name: "soak", purpose: "a minute of every kind of client leaves nothing behind", needs: &[], run: soak },
     Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
     Step { name: "listen", purpose: "official clients against plain listening", needs: &[NODE, NPM], run: listen },
     Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
@@ -91,6 +92,14 @@ fn programs(_: &mut Summary) -> Result<(), Failure> {
     run(cargo("build --locked --workspace --bins --exclude xtask --exclude bench-load").args(["--profile", OUTSIDE]))
 }
 
+fn soak(_: &mut Summary) -> Result<(), Failure> {
+    run(Command::new(programs_dir()?.join("soak")).args(["--seconds", "60"]))
+}
+
+fn programs_dir() -> Result<PathBuf, Failure> {
+    Ok(program::target_dir()?.join(OUTSIDE))
+}
+
 fn autobahn(_: &mut Summary) -> Result<(), Failure> {
     npm::install("interop")?;
     run(outside(&mut Command::new("node"))?.arg("interop/autobahn/run.mjs"))
@@ -123,7 +132,7 @@ fn outside(command: &mut Command) -> Result<&mut Command, Failure> {
     let artifacts = here.join("artifacts");
     fs::create_dir_all(&artifacts)
         .map_err(|error| Failure::new(format!("cannot make {}: {error}", artifacts.display())))?;
-    Ok(command.env("SOCKEYE_BIN_DIR", program::target_dir()?.join(OUTSIDE)).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
+    Ok(command.env("SOCKEYE_BIN_DIR", programs_dir()?).env("SOCKEYE_ARTIFACTS_DIR", artifacts))
 }
 
 /// The test files in a folder of the package, by name, as seen from the package.

@@ -479,12 +479,12 @@ async fn only_so_many_namespaces_stay_for_clients_that_are_away() {
         client.abort();
         eventually("the loss to be noticed", || host.io.connection_count() == 0).await;
     }
+    eventually("the bound to be counted", || host.reached("session_limit") == 1).await;
     for (name, pid) in pids {
         let mut client = Client::open(host.address, 4).await;
         client.send(&format!(r#"40{name},{{"pid":"{pid}"}}"#)).await;
         assert_eq!(field(&client.text().await, "pid") == pid, name != "/x3", "{name}");
     }
-    assert_eq!(host.reached("session_limit"), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,190 @@
+//! Requests that lie whole in one read, as those of our clients do: they need no HTTP server, whose price is most of a poll
+//! and of a connect. It gets all others, from their first byte on.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::scratch;
+
+/// A request with more headers is left to the HTTP server.
+const MAX_HEADERS: usize = 32;
+
+/// What came on a connection.
+pub(crate) enum Heard {
+    /// A request of ours.
+    Whole(Box<Whole>),
+    /// Something else, or not the whole of it: the HTTP server reads on behind these bytes.
+    Other(Bytes),
+}
+
+/// A request, all of it.
+pub(crate) struct Whole {
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
+    /// What came behind it.
+    pub(crate) rest: Bytes,
+}
+
+impl Heard {
+    /// Reads once. `is_ours` tells by the path which requests are looked for.
+    ///
+    /// # Errors
+    /// What the stream says; `UnexpectedEof` if it has ended.
+    pub(crate) fn poll_read<S: AsyncRead + Unpin>(
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Poll<io::Result<Self>> {
+        scratch::with(|buffer| {
+            let bytes = ready!(read(stream, cx, buffer))?;
+            Poll::Ready(Ok(match parse(bytes, is_ours) {
+                Some(whole) => Self::Whole(Box::new(whole)),
+                None => Self::Other(Bytes::copy_from_slice(bytes)),
+            }))
+        })
+    }
+}
+
+/// Reads what has come meanwhile, if anything has.
+///
+/// # Errors
+/// What the stream says; `UnexpectedEof` if it has ended.
+pub(crate) fn poll_more<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    let mut buffer = [0; 1024];
+    read(stream, cx, &mut buffer).map_ok(Bytes::copy_from_slice)
+}
+
+fn read<'b, S: AsyncRead + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    buffer: &'b mut [u8],
+) -> Poll<io::Result<&'b [u8]>> {
+    let mut read = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+    let len = read.filled().len();
+    match buffer.get(..len) {
+        None | Some([]) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+        Some(bytes) => Poll::Ready(Ok(bytes)),
+    }
+}
+
+/// A whole request for one of our paths. What is unusual is `None`: all that could be read in two ways is.
+fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Whole> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(len) = request.parse(bytes).ok()? else { return None };
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = match (request.method, request.version) {
+        (Some("GET"), Some(1)) => Method::GET,
+        (Some("POST"), Some(1)) => Method::POST,
+        _ => return None,
+    };
+    head.uri = request.path.filter(|path| path.starts_with('/'))?.parse().ok()?;
+    if !is_ours(head.uri.path()) {
+        return None;
+    }
+    head.headers.reserve(request.headers.len());
+    for header in request.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
+    }
+    let is_special = head.headers.contains_key(header::TRANSFER_ENCODING) || head.headers.contains_key(header::EXPECT);
+    if is_special || wants_close(&head) {
+        return None;
+    }
+    let (body, rest) = bytes.get(len..)?.split_at_checked(body_len(&head)?)?;
+    Some(Whole { head, body: Bytes::copy_from_slice(body), rest: Bytes::copy_from_slice(rest) })
+}
+
+fn body_len(head: &Parts) -> Option<usize> {
+    let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+    let announced = lengths.next();
+    match (&head.method, announced, lengths.next()) {
+        (&Method::GET, None, _) => Some(0),
+        (&Method::POST, Some(len), None) => {
+            len.to_str().ok().filter(|len| len.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Whether the client lets no other request follow.
+fn wants_close(head: &Parts) -> bool {
+    let mut wishes = head.headers.get_all(header::CONNECTION).iter();
+    wishes.any(|wish| wish.as_bytes().to_ascii_lowercase().windows(5).any(|word| word == b"close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: &str = "GET /engine.io/?EIO=4 HTTP/1.1\r\nHost: a\r\nX: 1\r\nUpgrade: WebSocket\r\nx: 2\r\n\r\n";
+    const POST: &str = "POST /engine.io/?EIO=4 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+
+    fn is_ours(path: &str) -> bool {
+        path == "/engine.io/"
+    }
+
+    fn parse(request: &str) -> Option<Whole> {
+        super::parse(request.as_bytes(), is_ours)
+    }
+
+    #[test]
+    fn a_whole_request_is_read_with_all_its_headers_and_its_body() {
+        let Whole { head, body, rest } = parse(&format!("{GET}\u{1}\u{2}")).unwrap();
+        assert_eq!(
+            (head.uri.to_string().as_str(), &body[..], &rest[..]),
+            ("/engine.io/?EIO=4", &b""[..], &b"\x01\x02"[..])
+        );
+        assert_eq!((head.method, head.version), (Method::GET, http::Version::HTTP_11));
+        let values: Vec<_> = head.headers.get_all("x").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!((values, head.headers.len()), (vec![&b"1"[..], b"2"], 4));
+
+        let Whole { head, body, rest } = parse(&format!("{POST}{GET}")).unwrap();
+        assert_eq!((head.method, &body[..], &rest[..]), (Method::POST, &b"hello"[..], GET.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_cut_is_left_to_the_http_server() {
+        for request in [GET, POST] {
+            for len in 0..request.len() {
+                assert!(parse(&request[..len]).is_none(), "{len} bytes of {request}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unusual_is_left_to_the_http_server() {
+        let many = format!("\r\n{}\r\n", "X: 1\r\n".repeat(MAX_HEADERS));
+        for (request, from, to) in [
+            (GET, "GET", "PUT"),
+            (GET, "GET", "POST"),
+            (GET, "HTTP/1.1", "HTTP/1.0"),
+            (GET, "/engine.io/", "/engine.iox/"),
+            (GET, "/engine.io/", "http://a/engine.io/"),
+            (GET, "X: 1", "Content-Length: 0"),
+            (GET, "X: 1", "Connection: keep-alive, Close"),
+            (GET, "X: 1", "Expect: 100-continue"),
+            (GET, "X: 1", "X: \u{1}"),
+            (GET, "X: 1", "X : 1"),
+            (GET, "X: 1", " X: 1"),
+            (GET, "\r\n\r\n", &many),
+            (POST, "POST", "GET"),
+            (POST, "Length: 5", "Length: 6"),
+            (POST, "Length: 5", "Length: +5"),
+            (POST, "Length: 5", "Length: 5, 5"),
+            (POST, "Length: 5", "Length: 5\r\nContent-Length: 5"),
+            (POST, "Length: 5", "Length: 5\r\nTransfer-Encoding: chunked"),
+            (POST, "Content-Length: 5", "Transfer-Encoding: chunked"),
+            (POST, "Length: 5", "Length: 99999999999999999999999999"),
+        ] {
+            assert!(parse(&request.replacen(from, to, 1)).is_none(), "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Answers as they are sent where no HTTP server does it.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::body::Body;
+
+thread_local! {
+    /// The last date that was written, and the second at which it was.
+    static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+/// Writes an answer. All but a `101` tell their length and the time.
+pub(crate) fn write(response: Response<Body>) -> Vec<u8> {
+    let (head, body) = response.into_parts();
+    let body = body.into_bytes();
+    let mut out = Vec::with_capacity(256 + body.len());
+    let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    push(&[b"HTTP/1.1 ", head.status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\n"]);
+    for (name, value) in &head.headers {
+        push(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+        push(&[b"content-length: ", HeaderValue::from(body.len()).as_bytes(), b"\r\ndate: "]);
+        with_date(|date| push(&[date.as_bytes(), b"\r\n"]));
+    }
+    push(&[b"\r\n", &body]);
+    out
+}
+
+fn with_date(write: impl FnOnce(&str)) {
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    DATE.with_borrow_mut(|(written, date)| {
+        if *written != second || date.is_empty() {
+            (*written, *date) = (second, httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)));
+        }
+        write(date);
+    });
+}
+
+/// Whether the connection ends with this answer.
+pub(crate) fn is_last(response: &Response<Body>) -> bool {
+    response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_written_as_http() {
+        let switching = Response::builder().status(101).header("Upgrade", "websocket").body(Body::default()).unwrap();
+        assert_eq!(write(switching), b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n");
+        for _ in 0..2 {
+            let refused =
+                Response::builder().status(400).header("Connection", "close").body(Body::from("why")).unwrap();
+            assert!(is_last(&refused));
+            let refused = String::from_utf8(write(refused)).unwrap();
+            let (head, date) = refused.split_once("date: ").unwrap();
+            assert_eq!(head, "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 3\r\n");
+            let date = date.strip_suffix("\r\n\r\nwhy").unwrap();
+            let age = SystemTime::now().duration_since(httpdate::parse_http_date(date).unwrap()).unwrap();
+            assert!(age < Duration::from_secs(10), "{date}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     worker: Arc<Worker>,
     link: Mutex<Link>,
     inbox: Mutex<Inbox>,
-    /// Wakes the task that reads the WebSocket.
+    /// Wakes the task that reads the WebSocket, also while that is probing.
     driver: AtomicWaker,
 }
 
@@ -338,7 +338,7 @@ impl Connection {
         link.closed = Some(closed);
         self.count_sent(&mut link);
         let bound = self.count_close(&link, closed.cause);
-        let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
+        let wakers = [link.poll.take_waker(), link.poster.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
         let polls = link.session.transport() == Transport::Polling;
@@ -380,6 +380,8 @@ impl Connection {
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
         self.0.engine.forget(&self.0.id);
+        let place = self.0.link.lock().place.take();
+        drop(place);
     }
 
     /// Called by the worker when a time has come at which it was to look at the connection.
@@ -426,7 +428,7 @@ impl Connection {
                 Some(Due::UpgradeTimeout) => {
                     self.counters().bounds.upgrade_timeout.add();
                     tracing::debug!(sid = %self.log_id(), bound = "upgrade_timeout", "upgrade given up");
-                    link.prober.take().map_or(Next::Nothing, Next::Wake)
+                    Next::WakeDriver
                 }
                 Some(Due::PingTimeout) => {
                     Next::Close(Closed { reason: CloseReason::PingTimeout, cause: CloseCause::Silence })

@@ -246,7 +246,8 @@ impl Engine {
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
         let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
-        if !self.0.sessions.insert(&connection, place) {
+        connection.link().lock().place = place;
+        if !self.0.sessions.insert(&connection) {
             tracing::error!("a session id was made twice");
             return Err(Refusal::BadRequest(BadRequest::SessionId));
         }

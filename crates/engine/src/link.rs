@@ -11,6 +11,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
 use crate::io::Writer;
 use crate::outbox::Outbox;
+use crate::places::Place;
 use crate::sending::Guarantee;
 use crate::worker::now;
 
@@ -28,9 +29,8 @@ pub(crate) struct Link {
     pub(crate) poster: Option<Waker>,
     /// How many want nothing to be read.
     pub(crate) pauses: u32,
-    /// Which attempt to upgrade is the present one, and how to wake it.
+    /// Which attempt to upgrade is the present one.
     pub(crate) attempt: u32,
-    pub(crate) prober: Option<Waker>,
     flush: Flush,
     /// How many messages have been queued that are not counted yet.
     uncounted: u32,
@@ -45,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
     pub(crate) close_code: Option<u16>,
+    /// The session's place, if their number is limited: given back when it is forgotten, whoever still has a handle to it.
+    pub(crate) place: Option<Box<Place>>,
 }
 
 /// The GET request of a polling client, as far as it waits for something to answer with.
@@ -94,7 +96,6 @@ impl Link {
             poster: None,
             pauses: 0,
             attempt: 0,
-            prober: None,
             flush: Flush::Idle,
             uncounted: 0,
             stuck_since: None,
@@ -103,6 +104,7 @@ impl Link {
             doomed: false,
             lingers_until: None,
             close_code: None,
+            place: None,
         }
     }
 

@@ -36,13 +36,12 @@ pub(crate) struct Link {
     uncounted: u32,
     /// Since when the peer has taken nothing although more than the soft mark waits.
     stuck_since: Option<Instant>,
-    /// The earliest time at which the worker looks at this connection anyway.
+    /// The earliest time at which the worker looks at this connection anyway. Once it is closed: how long it stays known
+    /// all the same, to tell the client at its next poll.
     pub(crate) watched: Option<Instant>,
     pub(crate) closed: Option<Closed>,
     /// It is about to be closed, and takes nothing more.
     doomed: bool,
-    /// How long a session that was closed between two polls stays known, to tell the client at its next poll.
-    pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
     pub(crate) close_code: Option<u16>,
     /// The session's place, if their number is limited: given back when it is forgotten, whoever still has a handle to it.
@@ -102,7 +101,6 @@ impl Link {
             watched: None,
             closed: None,
             doomed: false,
-            lingers_until: None,
             close_code: None,
             place: None,
         }

@@ -19,7 +19,7 @@ use crate::recovery::Keeper;
 use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
-use crate::socket::{Socket, SocketInner};
+use crate::socket::Socket;
 use crate::wire::Wire;
 
 /// A namespace: sockets that share handlers and rooms. Cheap to clone; all clones are the same namespace.
@@ -42,7 +42,7 @@ pub(crate) struct NamespaceInner {
     /// Whether one of its sockets has listeners of its own to what is emitted.
     pub(crate) sockets_listen: AtomicBool,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) rooms: Mutex<Rooms<Arc<SocketInner>>>,
+    pub(crate) rooms: Mutex<Rooms<Socket>>,
     watch: RoomWatch,
     pub(crate) handlers: Handlers,
     ack_ids: AckIds,
@@ -242,7 +242,7 @@ impl Namespace {
     /// The connected socket of this id.
     pub fn socket(&self, id: impl AsRef<str>) -> Option<Socket> {
         let find = |namespace: &Self| namespace.0.rooms.lock().get(id.as_ref());
-        self.family().iter().find_map(find).map(Socket::from_inner)
+        self.family().iter().find_map(find)
     }
 
     /// All connected sockets.
@@ -322,8 +322,14 @@ impl Namespace {
     }
 
     pub(crate) fn targets(&self, selection: &Selection) -> Vec<Socket> {
-        let targets = |namespace: &Self| namespace.0.rooms.lock().targets(selection);
-        self.family().iter().flat_map(targets).map(Socket::from_inner).collect()
+        let family = self.family();
+        let mut targets = family.iter().map(|namespace| namespace.0.rooms.lock().targets(selection));
+        // Mostly there is one list, and it is taken as it is.
+        let first = targets.next().unwrap_or_default();
+        targets.fold(first, |mut all, more| {
+            all.extend(more);
+            all
+        })
     }
 }
 

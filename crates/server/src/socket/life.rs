@@ -37,9 +37,10 @@ impl Socket {
         recoverable: Option<Recoverable>,
     ) -> Self {
         let restored = recoverable.as_ref().and_then(Recoverable::restored);
-        let inner = Arc::new(SocketInner {
+        let socket = Self(Arc::new(SocketInner {
             id: id.clone(),
             namespace,
+            connection: client.connection().clone(),
             client,
             key: OnceLock::new(),
             auth,
@@ -49,11 +50,10 @@ impl Socket {
             pace: Pace::default(),
             recoverable: recoverable.map(Box::new),
             own: OnceLock::new(),
-        });
-        let key = inner.namespace.inner().rooms.lock().insert(id, inner.clone());
+        }));
+        let key = socket.namespace_ref().inner().rooms.lock().insert(id, socket.clone());
         // Set here and nowhere else.
-        let _ = inner.key.set(key);
-        let socket = Self(inner);
+        let _ = socket.0.key.set(key);
         if let Some(restored) = restored {
             socket.restore(restored);
         }

@@ -1,11 +1,8 @@
 //! The rooms that a socket is in, and the user that it belongs to.
-
-use std::sync::Arc;
-
 use smol_str::SmolStr;
 use sockeye_adapter::{IntoRooms, JoinError, MemberKey, Room, Rooms, Selection};
 
-use super::{Socket, SocketInner};
+use super::Socket;
 
 impl Socket {
     /// Joins rooms; those it is in already stay as they are. Nothing happens once it has been disconnected.
@@ -47,14 +44,14 @@ impl Socket {
     }
 
     /// Changes its rooms, and tells who watches them.
-    fn change_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Arc<SocketInner>>, MemberKey) -> R) -> Option<R> {
+    fn change_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Self>, MemberKey) -> R) -> Option<R> {
         let changed = self.in_rooms(change);
         self.0.namespace.tell_of_rooms();
         changed
     }
 
     /// Does something with the rooms of a socket that is still in them: once it has left, its place may be another's.
-    pub(super) fn in_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Arc<SocketInner>>, MemberKey) -> R) -> Option<R> {
+    pub(super) fn in_rooms<R>(&self, change: impl FnOnce(&mut Rooms<Self>, MemberKey) -> R) -> Option<R> {
         let mut rooms = self.0.namespace.inner().rooms.lock();
         let key = *self.0.key.get().filter(|_| self.may_send())?;
         Some(change(&mut rooms, key))

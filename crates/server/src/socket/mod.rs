@@ -39,6 +39,8 @@ pub(crate) struct SocketInner {
     id: SocketId,
     namespace: Namespace,
     client: Arc<Client>,
+    /// The client's, here too: a broadcast to thousands need not look for it in thousands of other places.
+    connection: Connection,
     /// Its place in the namespace's rooms.
     key: OnceLock<MemberKey>,
     /// The client's `auth` as JSON; `None` stands for `{}`.
@@ -99,7 +101,7 @@ impl Socket {
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        self.0.client.connection()
+        &self.0.connection
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -18,6 +18,7 @@ use crate::inbox::Delivery;
 use crate::io::{Reader, Writer};
 use crate::outbox::Outbox;
 use crate::scratch;
+use crate::turn::Turn;
 use crate::upgrade::Socket;
 use crate::worker::now;
 
@@ -32,6 +33,8 @@ pub(crate) struct Driver {
     /// Taken when the transport ends.
     reader: Option<Reader>,
     decoder: Decoder,
+    /// What was read but is not handled yet, because others had to have their turn.
+    rest: Box<[u8]>,
     phase: Phase,
 }
 
@@ -87,7 +90,7 @@ enum Stop {
 impl Driver {
     /// The transport of a session that was opened on it. `first` is what came with the upgrade request.
     pub(crate) fn active(connection: Connection, reader: Reader, decoder: Decoder, first: Bytes) -> Self {
-        Self { connection, reader: Some(reader), decoder, phase: Phase::Active }.begin(first)
+        Self { connection, reader: Some(reader), decoder, rest: Box::default(), phase: Phase::Active }.begin(first)
     }
 
     /// A transport that wants to take over a session that is on polling.
@@ -95,7 +98,7 @@ impl Driver {
         let Socket { io: (reader, writer), first, deflate, .. } = socket;
         let phase =
             Phase::Probing(Box::new(Probe { writer, deflate, outbox: Outbox::default(), attempt, came_late: false }));
-        Self { connection, reader: Some(reader), decoder, phase }.begin(first)
+        Self { connection, reader: Some(reader), decoder, rest: Box::default(), phase }.begin(first)
     }
 
     fn begin(mut self, first: Bytes) -> Self {
@@ -154,8 +157,9 @@ impl Driver {
             let read = ready!(self.read(cx)).map_err(|closed| self.lost(closed));
             match read.and_then(|count| self.write(cx).map(|()| count)) {
                 Err(stop) => return Poll::Ready(stop),
-                // Who sends more than one read takes waits for the others' turn.
+                // Who sends more than one read takes, or than is handled in a moment, waits for the others' turn.
                 Ok(scratch::SIZE..) => break,
+                Ok(_) if !self.rest.is_empty() => break,
                 Ok(_) => {}
             }
         }
@@ -165,6 +169,11 @@ impl Driver {
 
     /// Reads once and handles what came; says how many bytes it was.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>> {
+        if !self.rest.is_empty() {
+            let mut rest = std::mem::take(&mut self.rest);
+            let _ = self.process(&mut rest);
+            return Poll::Ready(Ok(rest.len()));
+        }
         scratch::with(|buffer| {
             let read = match &mut self.reader {
                 Some(reader) => reader.poll_read(cx, buffer),
@@ -235,6 +244,7 @@ impl Driver {
         }
         self.connection.cork();
         let mut delivery = Delivery::begin(&self.connection);
+        let mut turn = Turn::begin();
         loop {
             let taken = match self.decoder.decode(&mut input) {
                 Ok(None) => return Ok(()),
@@ -244,6 +254,10 @@ impl Driver {
             if let Err(closed) = taken {
                 self.connection.close(closed);
                 return Err(Stop::Closed);
+            }
+            if turn.is_over() {
+                self.rest = input.peek().into();
+                return Ok(());
             }
         }
     }

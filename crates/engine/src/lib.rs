@@ -90,6 +90,7 @@ mod takeover; // What becomes of a connection that leaves HTTP.
 mod talk; // HTTP on one connection.
 #[cfg(feature = "tls")]
 mod tls; // TLS in front of plain listening.
+mod turn; // How long one client's messages are handled.
 mod upgrade; // From a request to a WebSocket.
 mod worker; // Writes and deadlines of one event loop.
 
@@ -113,3 +114,4 @@ pub use metrics::{Count, Counts, EngineMetrics};
 pub use rustls;
 pub use sending::{Compression, Guarantee, SendOptions};
 pub use sockeye_protocol::engine::{CloseReason, InvalidSessionId, Message, Protocol, SessionId, Transport};
+pub use turn::Turn;

@@ -65,6 +65,8 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     // As Tokio and std do: a server that is started again finds its port. On Windows it would let others take it over.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Frames are whole messages; waiting for more of them would only delay them. Linux hands it on to each connection.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
@@ -210,6 +212,7 @@ where
     }
 
     async fn receive(self, stream: TcpStream, peer: SocketAddr, pass: E::Pass) {
+        #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
         let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
         match entered {
@@ -223,5 +226,19 @@ where
             }
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn connections_send_at_once() {
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = tokio::net::TcpListener::from_std(listener.0).unwrap().accept().await.unwrap();
+        assert!(stream.nodelay().unwrap());
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
-use sockeye_engine::{CloseCause, Closed, Connection};
+use sockeye_engine::{CloseCause, Closed, Connection, Turn};
 use sockeye_protocol::socket::{Arguments, Packet, split_event};
 
 use crate::ack::Ack;
@@ -181,6 +181,7 @@ pub(crate) fn let_go(socket: &Socket) {
 pub(crate) fn release(socket: &Socket) {
     let queue = &socket.inner().events.0;
     let settings = socket.settings();
+    let mut turn = Turn::begin();
     loop {
         let mut waiting = queue.lock();
         let next = if waiting.may_start(settings.max_suspended) { waiting.pop() } else { None };
@@ -195,6 +196,11 @@ pub(crate) fn release(socket: &Socket) {
         // It could be split when it came.
         if let Ok(event) = split_event(&next.payload) {
             start(socket, &event.name, event.arguments.with_attachments(&next.attachments), next.id);
+        }
+        if turn.is_over() {
+            let rest = socket.clone();
+            // Tasks that wait already come before this one.
+            return socket.client().server().engine().spawn(async move { release(&rest) });
         }
     }
 }

@@ -24,7 +24,8 @@ impl<'i> Input<'i> {
         self.bytes.len()
     }
 
-    pub(crate) fn peek(&self) -> &[u8] {
+    /// What has not been taken yet.
+    pub fn peek(&self) -> &[u8] {
         self.bytes
     }
 

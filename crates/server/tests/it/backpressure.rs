@@ -51,6 +51,29 @@ async fn events_wait_behind_256_suspended_handlers_while_all_else_goes_on() {
 }
 
 #[tokio::test]
+async fn nobody_waits_until_all_that_one_client_sent_is_handled() {
+    let (log, mut seen) = notes();
+    let host = Host::plain(builder().state(log)).await;
+    host.io.on("work", async |State(log): State<Notes>, Data(number): Data<usize>| {
+        std::thread::sleep(Duration::from_millis(2));
+        log.note(number);
+    });
+    host.io.on("now", async |State(log): State<Notes>| log.note("now"));
+    let (mut busy, mut other) = (host.join().await, host.join().await);
+    busy.send_all((0..200).map(|number| format!(r#"42["work",{number}]"#))).await;
+    seen.expect("0").await;
+    other.send(r#"42["now"]"#).await;
+    let mut seen_first = 1;
+    while seen.next().await != "now" {
+        seen_first += 1;
+    }
+    assert!(seen_first < 100, "{seen_first} events came first");
+    for number in seen_first..200 {
+        seen.expect(&number.to_string()).await;
+    }
+}
+
+#[tokio::test]
 async fn another_sockets_events_do_not_wait() {
     let (gate, (log, mut seen)) = (Gate::new(), notes());
     let host = Host::plain(builder().state(gate.clone()).state(log).max_suspended_handlers(1)).await;

@@ -199,6 +199,7 @@ impl Connection {
     ///
     /// It is found out before the message is queued, since compressing takes longer than the lock may be held. What holds
     /// now will hold then: a session that is on a WebSocket does not leave it.
+    #[inline]
     fn deflate(&self, len: usize, options: SendOptions) -> Option<Deflate> {
         let settings = self.config().per_message_deflate?;
         if options.compression == Compression::Never || !settings.pays_for(len) {

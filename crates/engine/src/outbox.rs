@@ -88,7 +88,7 @@ fn is_same(one: &Bytes, other: &Bytes) -> bool {
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0 && self.control().is_empty()
+        self.len == 0 && self.others.as_ref().is_none_or(|others| others.control.is_empty())
     }
 
     /// The control frames, as far as they have not left.

@@ -1,8 +1,11 @@
 //! Who is where, and who is selected.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -10,7 +13,7 @@ use crate::names::{Room, SocketId};
 use crate::room_event::RoomEvent;
 use crate::selection::Selection;
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// The sockets of one namespace and the rooms they are in.
 ///
@@ -19,7 +22,9 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 #[derive(Debug)]
 pub struct Rooms<M> {
     members: Slab<Member<M>>,
-    by_id: Map<SocketId, MemberKey>,
+    /// The newest member of each id, which is not kept beside it: each has its own.
+    by_id: HashTable<MemberKey>,
+    hasher: RandomState,
     entries: Slab<RoomEntry>,
     by_name: Map<Room, RoomKey>,
     /// Raised with every selection; a member that carries the present value has been seen by it.
@@ -103,7 +108,8 @@ impl<M: Clone> Rooms<M> {
     pub fn new(max_rooms: usize) -> Self {
         Self {
             members: Slab::new(),
-            by_id: Map::default(),
+            by_id: HashTable::new(),
+            hasher: RandomState::default(),
             entries: Slab::new(),
             by_name: Map::default(),
             mark: 0,
@@ -116,15 +122,25 @@ impl<M: Clone> Rooms<M> {
     /// Registers a socket, inactive and in no room but that of its own id.
     pub fn insert(&mut self, id: SocketId, value: M) -> MemberKey {
         let key = MemberKey(key(self.members.insert(Member {
-            id: id.clone(),
+            id,
             value,
             active: false,
             bound: false,
             mark: 0,
             rooms: SmallVec::new(),
         })));
-        self.by_id.insert(id, key);
+        let (members, hasher) = (&self.members, &self.hasher);
+        let id = |known: &MemberKey| members[known.index()].id.as_str();
+        let hash = |known: &MemberKey| hasher.hash_one(id(known));
+        match self.by_id.entry(hash(&key), |known| id(known) == id(&key), hash) {
+            Entry::Occupied(mut older) => *older.get_mut() = key,
+            Entry::Vacant(vacant) => _ = vacant.insert(key),
+        }
         key
+    }
+
+    fn find(&self, id: &str) -> Option<&MemberKey> {
+        self.by_id.find(self.hasher.hash_one(id), |known| self.members[known.index()].id.as_str() == id)
     }
 
     /// Lets the socket be selected from now on.
@@ -142,17 +158,19 @@ impl<M: Clone> Rooms<M> {
 
     /// Removes a socket from all rooms and from the register.
     pub fn remove(&mut self, key: MemberKey) -> Option<M> {
-        let memberships = std::mem::take(&mut self.members.get_mut(key.index())?.rooms);
+        let member = self.members.get_mut(key.index())?;
+        let hash = self.hasher.hash_one(member.id.as_str());
+        let memberships = std::mem::take(&mut member.rooms);
         memberships.into_iter().for_each(|membership| self.vacate(key, membership));
+        // A newer socket may have taken the id over.
+        if let Ok(own) = self.by_id.find_entry(hash, |known| *known == key) {
+            own.remove();
+        }
         let member = self.members.try_remove(key.index())?;
         if member.active {
             self.active -= 1;
             self.note(|| RoomEvent::Left { room: member.id.clone().into(), socket: member.id.clone() });
             self.note(|| RoomEvent::Deleted { room: member.id.clone().into() });
-        }
-        // A newer socket may have taken the id over.
-        if self.by_id.get(&member.id) == Some(&key) {
-            self.by_id.remove(&member.id);
         }
         Some(member.value)
     }
@@ -291,7 +309,7 @@ impl<M: Clone> Rooms<M> {
 
     /// The active socket of this id.
     pub fn get(&self, id: &str) -> Option<M> {
-        let key = self.by_id.get(id)?;
+        let key = self.find(id)?;
         self.members.get(key.index()).filter(|member| member.active).map(|member| member.value.clone())
     }
 
@@ -321,7 +339,7 @@ impl<M: Clone> Rooms<M> {
         match selection.rooms() {
             None if plain => self.everybody_active(),
             // One room holds each of its members once, so nothing needs a mark.
-            Some([room]) if plain && !self.by_id.contains_key(room.as_str()) => self.room(room),
+            Some([room]) if plain && self.find(room.as_str()).is_none() => self.room(room),
             rooms => self.marked(rooms, selection.excepted()),
         }
     }
@@ -369,7 +387,7 @@ impl<M: Clone> Rooms<M> {
     /// Who is in the room by joining it, and whose id it is.
     fn in_room(&self, room: &Room) -> SmallVec<[MemberKey; 8]> {
         let joined = self.by_name.get(room).map_or(&[][..], |key| &self.entries[key.index()].members);
-        joined.iter().chain(self.by_id.get(room.as_str())).copied().collect()
+        joined.iter().chain(self.find(room.as_str())).copied().collect()
     }
 }
 

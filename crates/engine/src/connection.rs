@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     worker: Arc<Worker>,
     link: Mutex<Link>,
     inbox: Mutex<Inbox>,
-    /// Wakes the task that reads the WebSocket.
+    /// Wakes the task that reads the WebSocket, also while that is probing.
     driver: AtomicWaker,
 }
 
@@ -345,17 +345,16 @@ impl Connection {
         link.closed = Some(closed);
         self.count_sent(&mut link);
         let bound = self.count_close(&link, closed.cause);
-        let wakers = [link.poll.take_waker(), link.poster.take(), link.prober.take()];
+        let wakers = [link.poll.take_waker(), link.poster.take()];
         // What waits goes with the pending poll, so the close needs another one.
         let needs_poll = matches!(link.poll, PendingPoll::None) || !link.outbox.is_empty();
         let polls = link.session.transport() == Transport::Polling;
         let lingers_until = (polls && needs_poll && closed.is_orderly()).then(|| now() + CLOSING_POLL);
-        link.lingers_until = lingers_until;
         if polls && !closed.is_orderly() {
             // Nobody will ask for it, but handles may live on.
             link.outbox = Outbox::default();
         }
-        let watched = link.watched.take();
+        let watched = std::mem::replace(&mut link.watched, lingers_until);
         drop(link);
         self.unwatch(watched);
         let (sid, reason) = (self.log_id(), closed.reason.as_str());
@@ -385,16 +384,22 @@ impl Connection {
     /// Requests with this session's id are answered "unknown" from here on.
     pub(crate) fn forget(&self) {
         self.0.engine.forget(&self.0.id);
+        let mut link = self.0.link.lock();
+        let (place, watched) = (link.place.take(), link.watched.take());
+        drop(link);
+        drop(place);
+        if let Some(at) = watched {
+            self.0.worker.unwatch(at, Arc::as_ptr(&self.0));
+        }
     }
 
     /// Called by the worker when a time has come at which it was to look at the connection.
     pub(crate) fn on_deadline(&self, at: Instant) {
         let mut link = self.0.link.lock();
         let is_present = link.watched.take_if(|watched| *watched <= at).is_some();
-        let is_closed = link.closed.is_some();
         drop(link);
         // One that was replaced by an earlier one leads nowhere, or it would be renewed beside that for ever.
-        if is_present || is_closed {
+        if is_present {
             self.do_what_is_due(at);
         }
     }
@@ -404,7 +409,7 @@ impl Connection {
         loop {
             let mut link = self.0.link.lock();
             if link.closed.is_some() {
-                let lingers = link.lingers_until.is_some_and(|until| at < until);
+                let lingers = link.watched.is_some();
                 drop(link);
                 if !lingers {
                     self.forget();
@@ -431,7 +436,7 @@ impl Connection {
                 Some(Due::UpgradeTimeout) => {
                     self.counters().bounds.upgrade_timeout.add();
                     tracing::debug!(sid = %self.log_id(), bound = "upgrade_timeout", "upgrade given up");
-                    link.prober.take().map_or(Next::Nothing, Next::Wake)
+                    Next::WakeDriver
                 }
                 Some(Due::PingTimeout) => {
                     Next::Close(Closed { reason: CloseReason::PingTimeout, cause: CloseCause::Silence })

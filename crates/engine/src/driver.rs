@@ -220,11 +220,12 @@ impl Driver {
             }
             Phase::Probing(probe) => {
                 let written = probe.writer.poll_write(cx, &mut probe.outbox);
-                let mut link = self.connection.link().lock();
+                let link = self.connection.link().lock();
                 if link.attempt != probe.attempt || !link.session.is_upgrading() {
                     return Err(Stop::NotUpgraded);
                 }
-                link.prober = Some(cx.waker().clone());
+                // Under the lock, or an older attempt could register behind the present one.
+                self.connection.driver().register(cx.waker());
                 drop(link);
                 if let Poll::Ready(Err(_)) = written { Err(self.lost(Closed::lost())) } else { Ok(()) }
             }
@@ -307,7 +308,6 @@ impl Driver {
         let mut link = self.connection.link().lock();
         link.writer = Some(probe.writer);
         link.deflate = probe.deflate;
-        link.prober = None;
         // A well-behaved client has none; others get their answer.
         let poll = link.poll.release();
         // If the last pong has not left yet, it leaves with the rest.

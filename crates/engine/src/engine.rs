@@ -246,7 +246,8 @@ impl Engine {
         self.0.home.get_or_init(Handle::current);
         let session = Session::new(protocol, transport, now(), &self.0.config.timing);
         let connection = Connection::new(self.0.clone(), worker, id, peer, handshake, session);
-        if !self.0.sessions.insert(&connection, place) {
+        connection.link().lock().place = place;
+        if !self.0.sessions.insert(&connection) {
             tracing::error!("a session id was made twice");
             return Err(Refusal::BadRequest(BadRequest::SessionId));
         }
@@ -455,10 +456,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_watched_once_however_often_its_deadline_changed_and_no_more_once_it_has_ended() {
         let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
-        let head = http::Request::new(()).into_parts().0;
-        let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
-        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake, place: None };
-        let connection = engine.open(opening, Transport::Polling).unwrap();
+        let connection = polling(&engine);
         for _ in 0..20 {
             let attempt = connection.begin_upgrade().unwrap();
             connection.upgrade_failed(attempt);
@@ -470,5 +468,29 @@ mod tests {
         // Else the memory of clients that come and go would stay until each was to be looked at.
         connection.close(Closed::forced(CloseCause::SlowConsumer));
         assert_eq!(engine.0.worker.watches(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ended_between_two_polls_is_watched_until_its_client_knows_or_does_not_come() {
+        for comes in [true, false] {
+            let engine = Engine::new(EngineConfig::default(), Arc::new(Nobody)).unwrap();
+            let connection = polling(&engine);
+            connection.close(Closed::forced(CloseCause::Application));
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            assert_eq!((engine.connections(), engine.0.worker.watches()), (1, 1));
+            if comes {
+                connection.take_last_words();
+            } else {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            assert_eq!((engine.connections(), engine.0.worker.watches()), (0, 0), "{comes}");
+        }
+    }
+
+    fn polling(engine: &Engine) -> Connection {
+        let head = http::Request::new(()).into_parts().0;
+        let (protocol, peer, handshake) = (Protocol::V4, PeerEncoding::BinaryCapable, Handshake::new(&head));
+        let opening = Opening { id: Sessions::new_id(), protocol, peer, handshake, place: None };
+        engine.open(opening, Transport::Polling).unwrap()
     }
 }

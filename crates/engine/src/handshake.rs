@@ -1,7 +1,7 @@
 //! What a client told with its first request, kept in one compact block.
 
-use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,9 +13,27 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub struct Handshake {
     /// The request's target, then name and value of each header, each part behind its length.
     block: Box<[u8]>,
-    address: Option<SocketAddr>,
-    issued: SystemTime,
+    address: Address,
+    /// Milliseconds since the Unix epoch.
+    issued: u64,
     secure: bool,
+}
+
+/// An address in half the room: most are of IPv4.
+#[derive(Debug)]
+enum Address {
+    Unknown,
+    V4(SocketAddrV4),
+    V6(Box<SocketAddrV6>),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(address) => Self::V4(address),
+            SocketAddr::V6(address) => Self::V6(address.into()),
+        }
+    }
 }
 
 /// The address of the peer, which the HTTP server puts into the request's extensions.
@@ -40,8 +58,8 @@ impl Handshake {
         }
         Self {
             block: block.into(),
-            address: request.extensions.get::<PeerAddress>().map(|address| address.0),
-            issued: SystemTime::now(),
+            address: request.extensions.get::<PeerAddress>().map_or(Address::Unknown, |address| address.0.into()),
+            issued: since_epoch(),
             secure: request.extensions.get::<Secure>().is_some(),
         }
     }
@@ -85,16 +103,22 @@ impl Handshake {
 
     /// The address of the peer: the proxy's if there is one. `None` if the HTTP server does not tell it.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        match &self.address {
+            Address::Unknown => None,
+            Address::V4(address) => Some((*address).into()),
+            Address::V6(address) => Some((**address).into()),
+        }
     }
 
     pub(crate) fn set_address(&mut self, address: SocketAddr) {
-        self.address.get_or_insert(address);
+        if let Address::Unknown = self.address {
+            self.address = address.into();
+        }
     }
 
-    /// When the request came.
+    /// When the request came, to the millisecond.
     pub fn issued(&self) -> SystemTime {
-        self.issued
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.issued)
     }
 
     /// Whether it came over TLS that this process ended.
@@ -122,6 +146,12 @@ impl Handshake {
             Some(part)
         })
     }
+}
+
+/// The wall clock, in milliseconds.
+fn since_epoch() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 /// The value of a query parameter, the last one if there are several.
@@ -161,5 +191,16 @@ mod tests {
         assert_eq!(handshake.headers()["origin"], "http://app.example");
         assert_eq!(handshake.address(), Some(([127, 0, 0, 1], 80).into()));
         assert!(handshake.is_cross_origin() && !handshake.is_secure());
+    }
+
+    #[test]
+    fn an_address_is_kept_whole_and_the_first_that_is_told_stays() {
+        for address in ["10.0.0.1:80", "[2001:db8::1]:443", "[fe80::1%7]:65535"] {
+            let mut handshake = Handshake::new(&Request::new(()).into_parts().0);
+            assert_eq!(handshake.address(), None);
+            handshake.set_address(address.parse().unwrap());
+            handshake.set_address(([127, 0, 0, 1], 1).into());
+            assert_eq!(handshake.address(), Some(address.parse().unwrap()));
+        }
     }
 }

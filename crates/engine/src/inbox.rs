@@ -33,17 +33,35 @@ pub trait Acceptor: Send + Sync + 'static {
 #[derive(Default)]
 pub(crate) struct Inbox {
     receiver: Option<Box<dyn Receiver>>,
-    waiting: VecDeque<Message<'static>>,
-    waiting_bytes: usize,
+    /// Only a client that talks over two transports at once leaves anything.
+    left: Option<Box<Left>>,
     closed: Option<Closed>,
     /// The receiver has been told of the end: nobody comes any more to take what is left here.
     over: bool,
+}
+
+/// Messages for whoever is delivering now.
+#[derive(Default)]
+struct Left {
+    messages: VecDeque<Message<'static>>,
+    bytes: usize,
 }
 
 impl Inbox {
     /// Puts the receiver in, at the beginning.
     pub(crate) fn install(&mut self, receiver: Box<dyn Receiver>) {
         self.receiver = Some(receiver);
+    }
+
+    /// The oldest message that was left here.
+    fn pop(&mut self) -> Option<Message<'static>> {
+        let left = self.left.as_mut()?;
+        let message = left.messages.pop_front();
+        match &message {
+            Some(message) => left.bytes -= message.len(),
+            None => self.left = None,
+        }
+        message
     }
 }
 
@@ -84,12 +102,12 @@ impl<'c> Delivery<'c> {
         if inbox.over {
             return;
         }
-        inbox.waiting_bytes += message.len();
-        inbox.waiting.push_back(message);
-        let overflow = inbox.waiting_bytes > self.connection.config().max_payload.saturating_mul(2);
+        let left = inbox.left.get_or_insert_default();
+        left.bytes += message.len();
+        left.messages.push_back(message);
+        let overflow = left.bytes > self.connection.config().max_payload.saturating_mul(2);
         drop(inbox);
         if overflow {
-            // Only a client that talks over two transports at once gets here.
             self.connection.close(Closed::error(CloseCause::Overlap));
         }
     }
@@ -114,8 +132,7 @@ impl Drop for Delivery<'_> {
         let Some(mut receiver) = self.receiver.take() else { return };
         loop {
             let mut inbox = self.connection.inbox().lock();
-            if let Some(message) = inbox.waiting.pop_front() {
-                inbox.waiting_bytes -= message.len();
+            if let Some(message) = inbox.pop() {
                 drop(inbox);
                 if !self.panicked {
                     self.panicked = guarded(self.connection, || receiver.receive(message));

@@ -11,6 +11,7 @@ use crate::close::{CloseCause, Closed};
 use crate::config::OutboxLimits;
 use crate::io::Writer;
 use crate::outbox::Outbox;
+use crate::places::Place;
 use crate::sending::Guarantee;
 use crate::worker::now;
 
@@ -28,23 +29,23 @@ pub(crate) struct Link {
     pub(crate) poster: Option<Waker>,
     /// How many want nothing to be read.
     pub(crate) pauses: u32,
-    /// Which attempt to upgrade is the present one, and how to wake it.
+    /// Which attempt to upgrade is the present one.
     pub(crate) attempt: u32,
-    pub(crate) prober: Option<Waker>,
     flush: Flush,
     /// How many messages have been queued that are not counted yet.
     uncounted: u32,
     /// Since when the peer has taken nothing although more than the soft mark waits.
     stuck_since: Option<Instant>,
-    /// The earliest time at which the worker looks at this connection anyway.
+    /// The earliest time at which the worker looks at this connection anyway. Once it is closed: how long it stays known
+    /// all the same, to tell the client at its next poll.
     pub(crate) watched: Option<Instant>,
     pub(crate) closed: Option<Closed>,
     /// It is about to be closed, and takes nothing more.
     doomed: bool,
-    /// How long a session that was closed between two polls stays known, to tell the client at its next poll.
-    pub(crate) lingers_until: Option<Instant>,
     /// The code of our WebSocket close frame, if one is due.
     pub(crate) close_code: Option<u16>,
+    /// The session's place, if their number is limited: given back when it is forgotten, whoever still has a handle to it.
+    pub(crate) place: Option<Box<Place>>,
 }
 
 /// The GET request of a polling client, as far as it waits for something to answer with.
@@ -94,15 +95,14 @@ impl Link {
             poster: None,
             pauses: 0,
             attempt: 0,
-            prober: None,
             flush: Flush::Idle,
             uncounted: 0,
             stuck_since: None,
             watched: None,
             closed: None,
             doomed: false,
-            lingers_until: None,
             close_code: None,
+            place: None,
         }
     }
 

@@ -15,21 +15,27 @@ use crate::sending::Compression;
 /// one buffer, so that a turn's answers leave in one piece. While empty it has no heap.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// Heartbeats and other control frames: they go between two data frames, ahead of all that waits.
-    control: Vec<u8>,
-    control_written: usize,
     /// The frames that are being sent.
     front: Bytes,
     front_written: usize,
     /// Nothing may go ahead of the front: it begins with the answer that makes the connection a WebSocket.
     front_opens: bool,
-    queue: VecDeque<Bytes>,
+    /// What goes before and behind it: boxed, because mostly there is none of it.
+    others: Option<Box<Others>>,
     /// The newest frames, still open for more.
     tail: Vec<u8>,
     /// How many bytes wait, control frames not counted.
     len: usize,
     /// Whether any of the frames may be compressed by who unwraps them.
     may_compress: bool,
+}
+
+#[derive(Debug, Default)]
+struct Others {
+    /// Heartbeats and other control frames: they go between two data frames, ahead of all that waits.
+    control: Vec<u8>,
+    control_written: usize,
+    queue: VecDeque<Bytes>,
 }
 
 /// Control frames beyond this many bytes are dropped: a peer that makes us answer without reading gets no more answers.
@@ -82,7 +88,16 @@ fn is_same(one: &Bytes, other: &Bytes) -> bool {
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0 && self.control.is_empty()
+        self.len == 0 && self.control().is_empty()
+    }
+
+    /// The control frames, as far as they have not left.
+    fn control(&self) -> &[u8] {
+        self.others.as_ref().map_or(&[], |others| &others.control[others.control_written..])
+    }
+
+    fn queue(&mut self) -> &mut VecDeque<Bytes> {
+        &mut self.others.get_or_insert_default().queue
     }
 
     /// How many bytes of data wait.
@@ -115,15 +130,20 @@ impl Outbox {
 
     /// The front, if nothing else waits and none of it has left.
     fn only_front(&self) -> Option<&Bytes> {
-        let is_only = self.front_written == 0 && self.front.len() == self.len && !self.front_opens;
-        is_only.then_some(&self.front)
+        let is_only = self.others.is_none() && self.front_written == 0 && self.front.len() == self.len;
+        (is_only && !self.front_opens).then_some(&self.front)
     }
 
     /// Queues frames that this outbox may keep.
     pub(crate) fn push_owned(&mut self, frames: Bytes) {
+        if self.len == 0 {
+            self.front = frames;
+            self.len = self.front.len();
+            return;
+        }
         self.len += frames.len();
         self.close_tail();
-        self.queue.push_back(frames);
+        self.queue().push_back(frames);
     }
 
     /// Queues frames that `write` appends to those of this connection alone.
@@ -147,25 +167,21 @@ impl Outbox {
 
     /// Queues a control frame ahead of the data. Says whether there was room for it, with nothing dropped.
     pub(crate) fn push_control(&mut self, frame: &[u8]) -> bool {
-        let fits = self.control.len() + frame.len() <= MAX_CONTROL;
-        if !fits && self.control_written == 0 {
-            self.drop_pongs();
+        let Others { control, control_written, .. } = &mut **self.others.get_or_insert_default();
+        let fits = control.len() + frame.len() <= MAX_CONTROL;
+        if !fits && *control_written == 0 {
+            drop_pongs(control);
         }
-        if self.control.len() + frame.len() <= MAX_CONTROL {
-            self.control.extend_from_slice(frame);
+        if control.len() + frame.len() <= MAX_CONTROL {
+            control.extend_from_slice(frame);
         }
         fits
     }
 
-    /// Only the last ping has to be answered (RFC 6455, section 5.5.3).
-    fn drop_pongs(&mut self) {
-        let others = frames(&self.control).filter(|(opcode, _)| *opcode != Opcode::Pong);
-        self.control = others.flat_map(|(opcode, payload)| frame(opcode, payload)).collect();
-    }
-
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.queue.push_back(std::mem::take(&mut self.tail).into());
+            let tail = std::mem::take(&mut self.tail);
+            self.queue().push_back(tail.into());
         }
     }
 
@@ -193,16 +209,17 @@ impl Outbox {
     }
 
     fn write_once(&self, write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize> {
-        if let Some(front) = self.only_front().filter(|_| self.control.is_empty()) {
+        if let Some(front) = self.only_front() {
             return write(&[IoSlice::new(front)]);
         }
         let mut pieces = [IoSlice::new(&[]); MAX_PIECES];
         let mut count = 0;
-        let control = &self.control[self.control_written..];
+        let control = self.control();
         let front = &self.front[self.front_written..];
         let head = if self.control_goes_first() { [control, front] } else { [front, control] };
-        let waiting = self.queue.iter().map(|frames| &frames[..]).take(MAX_PIECES - 3);
-        let all_fit = self.queue.len() <= MAX_PIECES - 3;
+        let queue = self.others.iter().flat_map(|others| &others.queue);
+        let waiting = queue.map(|frames| &frames[..]).take(MAX_PIECES - 3);
+        let all_fit = self.others.as_ref().is_none_or(|others| others.queue.len() <= MAX_PIECES - 3);
         let tail = all_fit.then_some(&self.tail[..]);
         for piece in head.into_iter().chain(waiting).chain(tail).filter(|piece| !piece.is_empty()) {
             pieces[count] = IoSlice::new(piece);
@@ -213,16 +230,17 @@ impl Outbox {
 
     /// Control frames may not cut a data frame in two, nor be cut themselves.
     fn control_goes_first(&self) -> bool {
-        (self.front_written == 0 && !self.front_opens) || self.control_written > 0
+        let control_is_partial = self.others.as_ref().is_some_and(|others| others.control_written > 0);
+        (self.front_written == 0 && !self.front_opens) || control_is_partial
     }
 
     fn advance(&mut self, mut written: usize) {
-        if written == self.len && self.only_front().is_some() && self.control.is_empty() {
+        if written == self.len && self.only_front().is_some() {
             self.front = Bytes::new();
             (self.len, self.may_compress) = (0, false);
             return;
         }
-        if written == self.len + self.control.len() - self.control_written {
+        if written == self.len + self.control().len() {
             return self.all_written();
         }
         if self.control_goes_first() {
@@ -243,11 +261,12 @@ impl Outbox {
     }
 
     fn advance_control(&mut self, written: usize) -> usize {
-        let taken = written.min(self.control.len() - self.control_written);
-        self.control_written += taken;
-        if self.control_written == self.control.len() {
-            self.control = Vec::new();
-            self.control_written = 0;
+        let Some(others) = &mut self.others else { return written };
+        let taken = written.min(others.control.len() - others.control_written);
+        others.control_written += taken;
+        if others.control_written == others.control.len() {
+            others.control = Vec::new();
+            others.control_written = 0;
         }
         written - taken
     }
@@ -266,7 +285,7 @@ impl Outbox {
 
     /// Brings what comes next to the front. The tail is cut loose only if it could not be written whole.
     fn next_front(&mut self) {
-        if let Some(next) = self.queue.pop_front() {
+        if let Some(next) = self.others.as_mut().and_then(|others| others.queue.pop_front()) {
             self.front = next;
         } else {
             self.front = std::mem::take(&mut self.tail).into();
@@ -284,14 +303,12 @@ impl Outbox {
 
     /// Drops what has not begun to leave: only the rest of a frame that is half out stays.
     pub(crate) fn keep_partial(&mut self) {
-        let control_is_partial = self.control_written > 0;
-        let front_is_partial = self.front_written > 0 || self.front_opens;
         let old = std::mem::take(self);
-        if control_is_partial {
-            self.control = old.control;
-            self.control_written = old.control_written;
+        if let Some(mut others) = old.others.filter(|others| others.control_written > 0) {
+            others.queue = VecDeque::new();
+            self.others = Some(others);
         }
-        if front_is_partial {
+        if old.front_written > 0 || old.front_opens {
             self.len = old.front.len() - old.front_written;
             self.front = old.front;
             self.front_written = old.front_written;
@@ -301,8 +318,9 @@ impl Outbox {
 
     /// Takes everything, for a transport that wants packets instead of frames.
     pub(crate) fn take(&mut self) -> Taken {
-        debug_assert!(self.front_written == 0 && self.control_written == 0, "polling never writes frames");
-        let Self { control, front, queue, tail, may_compress, .. } = std::mem::take(self);
+        let Self { front, front_written, others, tail, may_compress, .. } = std::mem::take(self);
+        let Others { control, control_written, queue } = others.map(|others| *others).unwrap_or_default();
+        debug_assert!(front_written == 0 && control_written == 0, "polling never writes frames");
         let mut pieces = Vec::with_capacity(queue.len() + 3);
         pieces.push(control.into());
         pieces.push(front);
@@ -310,6 +328,12 @@ impl Outbox {
         pieces.push(tail.into());
         Taken { pieces, may_compress }
     }
+}
+
+/// Only the last ping has to be answered (RFC 6455, section 5.5.3).
+fn drop_pongs(control: &mut Vec<u8>) {
+    let others = frames(control).filter(|(opcode, _)| *opcode != Opcode::Pong);
+    *control = others.flat_map(|(opcode, payload)| frame(opcode, payload)).collect();
 }
 
 /// All that waited in an outbox.
@@ -473,7 +497,13 @@ mod tests {
             outbox.push_written(|tail| tail.extend(text("another")));
         }
         drain(&mut outbox, usize::MAX, usize::MAX, &mut Vec::new());
-        assert_eq!((outbox.queue.capacity(), outbox.tail.capacity(), outbox.control.capacity()), (0, 0, 0));
+        assert!(outbox.others.is_none() && outbox.tail.capacity() == 0);
+        let ping = text("2");
+        outbox.push_control(&ping);
+        outbox.push_shared(&text("alone"));
+        drain(&mut outbox, ping.len(), usize::MAX, &mut Vec::new());
+        drain(&mut outbox, usize::MAX, usize::MAX, &mut Vec::new());
+        assert!(outbox.others.is_none(), "a control frame left before the rest");
     }
 
     #[test]
@@ -482,7 +512,7 @@ mod tests {
         for _ in 0..10_000 {
             outbox.push_control(&text("3"));
         }
-        assert!(outbox.control.len() <= MAX_CONTROL);
+        assert!(outbox.control().len() <= MAX_CONTROL);
     }
 
     #[test]

@@ -1,22 +1,20 @@
 //! Finds the session that a request belongs to.
 
+use std::hash::BuildHasher;
+
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parking_lot::Mutex;
 use sockeye_protocol::engine::SessionId;
 
 use crate::connection::Connection;
-use crate::places::Place;
 
-/// The open sessions by their id.
+/// The open sessions by their id, which is not kept beside them: each has its own.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<SessionId, Known, RandomState>>);
-
-struct Known {
-    connection: Connection,
-    /// Given back when the session is forgotten, whoever still has a handle to it.
-    _place: Option<Box<Place>>,
+pub(crate) struct Sessions {
+    table: Mutex<HashTable<Connection>>,
+    hasher: RandomState,
 }
 
 impl Sessions {
@@ -26,10 +24,11 @@ impl Sessions {
     }
 
     /// Makes a session known under its id, unless another one is.
-    pub(crate) fn insert(&self, connection: &Connection, place: Option<Box<Place>>) -> bool {
-        match self.0.lock().entry(connection.id()) {
+    pub(crate) fn insert(&self, connection: &Connection) -> bool {
+        let (id, hash) = (connection.id(), |known: &Connection| self.hash(&known.id()));
+        match self.table.lock().entry(self.hash(&id), |known| known.id() == id, hash) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Known { connection: connection.clone(), _place: place });
+                vacant.insert(connection.clone());
                 true
             }
             Entry::Occupied(_) => false,
@@ -37,26 +36,32 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Connection> {
-        self.0.lock().get(id).map(|known| known.connection.clone())
+        self.table.lock().find(self.hash(id), |known| known.id() == *id).cloned()
     }
 
     pub(crate) fn remove(&self, id: &SessionId) {
-        let removed = self.0.lock().remove(id);
+        let mut table = self.table.lock();
+        let removed = table.find_entry(self.hash(id), |known| known.id() == *id).ok().map(|entry| entry.remove().0);
+        drop(table);
         // Dropped here, where the lock is free: it may be the last handle.
         drop(removed);
     }
 
     /// Forgets those that still wait for a poll to tell their end.
     pub(crate) fn clear(&self) {
-        let forgotten = std::mem::take(&mut *self.0.lock());
+        let forgotten = std::mem::take(&mut *self.table.lock());
         drop(forgotten);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().len()
+        self.table.lock().len()
     }
 
     pub(crate) fn all(&self) -> Vec<Connection> {
-        self.0.lock().values().map(|known| known.connection.clone()).collect()
+        self.table.lock().iter().cloned().collect()
+    }
+
+    fn hash(&self, id: &SessionId) -> u64 {
+        self.hasher.hash_one(id)
     }
 }

@@ -81,7 +81,8 @@ pub(crate) struct PendingAcks(Mutex<Pending>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    waiting: HashMap<u64, oneshot::Sender<RawArguments>, foldhash::fast::RandomState>,
+    /// Boxed: mostly there are none.
+    waiting: Option<Box<HashMap<u64, oneshot::Sender<RawArguments>, foldhash::fast::RandomState>>>,
     closed: bool,
 }
 
@@ -90,19 +91,19 @@ impl PendingAcks {
     fn expect(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<RawArguments>, EmitError> {
         let (sender, receiver) = oneshot::channel();
         let mut pending = self.0.lock();
-        if pending.waiting.len() >= limit {
+        if pending.waiting.as_ref().map_or(0, |waiting| waiting.len()) >= limit {
             return Err(EmitError::TooManyAcks { limit });
         }
         // After the end nobody answers: the dropped sender tells so.
         if !pending.closed {
-            pending.waiting.insert(id, sender);
+            pending.waiting.get_or_insert_default().insert(id, sender);
         }
         Ok(receiver)
     }
 
     /// Hands an answer to who waits for it. Unknown and repeated ids are ignored.
     pub(crate) fn resolve(&self, id: u64, answer: RawArguments) {
-        let waiting = self.0.lock().waiting.remove(&id);
+        let waiting = self.0.lock().waiting.as_mut().and_then(|waiting| waiting.remove(&id));
         if let Some(waiting) = waiting {
             // Nobody waits any more if the future was dropped.
             let _ = waiting.send(answer);
@@ -112,9 +113,10 @@ impl PendingAcks {
     /// Expects an answer with this id no more.
     pub(crate) fn forget(&self, id: u64) {
         let mut pending = self.0.lock();
-        pending.waiting.remove(&id);
-        if pending.waiting.is_empty() {
-            pending.waiting = HashMap::default();
+        let Some(waiting) = &mut pending.waiting else { return };
+        waiting.remove(&id);
+        if waiting.is_empty() {
+            pending.waiting = None;
         }
     }
 
@@ -122,7 +124,7 @@ impl PendingAcks {
     pub(crate) fn close(&self) {
         let mut pending = self.0.lock();
         pending.closed = true;
-        let waiting = std::mem::take(&mut pending.waiting);
+        let waiting = pending.waiting.take();
         drop(pending);
         drop(waiting);
     }

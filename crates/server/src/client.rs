@@ -33,6 +33,13 @@ pub(crate) struct Client {
 struct Places {
     /// The sockets of the namespaces that the client has joined or is joining.
     sockets: SmallVec<[Socket; 1]>,
+    /// Boxed, and `None` while it is empty: most clients go where they may and stay there.
+    absent: Option<Box<Absent>>,
+}
+
+/// Namespaces that the client is not in, but may speak of.
+#[derive(Default)]
+struct Absent {
     /// Names about which it is being decided whether there may be such a namespace.
     asking: Vec<Box<str>>,
     /// Namespaces from which we have disconnected the client: what it sent before it knew is ignored.
@@ -44,11 +51,11 @@ const UNKNOWN: &str = "Invalid namespace";
 
 impl Places {
     fn count(&self) -> usize {
-        self.sockets.len() + self.asking.len()
+        self.sockets.len() + self.absent.as_ref().map_or(0, |absent| absent.asking.len())
     }
 
     fn take(&mut self, socket: &Socket) -> bool {
-        self.left.retain(|namespace| namespace.name() != socket.namespace_name());
+        self.change_absent(|absent| absent.left.retain(|namespace| namespace.name() != socket.namespace_name()));
         self.sockets.push(socket.clone());
         true
     }
@@ -59,12 +66,25 @@ impl Places {
     }
 
     fn is_asking(&self, name: &str) -> bool {
-        self.asking.iter().any(|asked| **asked == *name)
+        self.absent.iter().flat_map(|absent| &absent.asking).any(|asked| **asked == *name)
     }
 
     fn stop_asking(&mut self, name: &str) -> bool {
-        let place = self.asking.iter().position(|asked| **asked == *name);
-        place.map(|place| self.asking.swap_remove(place)).is_some()
+        let asked = self.is_asking(name);
+        self.change_absent(|absent| absent.asking.retain(|asked| **asked != *name));
+        asked
+    }
+
+    fn has_left(&self, name: &str) -> bool {
+        self.absent.iter().flat_map(|absent| &absent.left).any(|namespace| namespace.name() == name)
+    }
+
+    fn change_absent(&mut self, change: impl FnOnce(&mut Absent)) {
+        let Some(absent) = &mut self.absent else { return };
+        change(absent);
+        if absent.asking.is_empty() && absent.left.is_empty() {
+            self.absent = None;
+        }
     }
 }
 
@@ -187,8 +207,7 @@ impl Client {
 
     /// A packet for a namespace that the client is not in.
     fn take_unexpected(&self, packet: &Packet<'_>) -> Result<(), Violation> {
-        let known = |namespace: &Namespace| namespace.name() == packet.namespace;
-        if packet.kind != PacketType::ConnectError && self.places.lock().left.iter().any(known) {
+        if packet.kind != PacketType::ConnectError && self.places.lock().has_left(packet.namespace) {
             return Ok(());
         }
         // What follows the end of a connection is nobody's fault.
@@ -250,7 +269,7 @@ impl Client {
         if parents.is_empty() || !may_be_asked {
             return self.refuse(name, &ConnectError::new(UNKNOWN));
         }
-        self.places.lock().asking.push(name.into());
+        self.places.lock().absent.get_or_insert_default().asking.push(name.into());
         let (client, name, auth) = (self.clone(), name.to_owned(), auth.to_owned());
         let parents = Arc::clone(&parents);
         let asking = async move {
@@ -358,20 +377,20 @@ impl Client {
     pub(crate) fn leave(&self, socket: &Socket) {
         let mut places = self.places.lock();
         places.sockets.retain(|other| other != socket);
-        let name = socket.namespace_name();
-        if places.left.iter().all(|namespace| namespace.name() != name) {
+        if !places.has_left(socket.namespace_name()) {
+            let left = &mut places.absent.get_or_insert_default().left;
             // What it sent to the oldest has long been read: names can be made up without end.
-            if places.left.len() >= self.server.settings.max_namespaces {
-                places.left.remove(0);
+            if left.len() >= self.server.settings.max_namespaces {
+                left.remove(0);
             }
-            places.left.push(socket.namespace());
+            left.push(socket.namespace());
         }
     }
 
     /// Ends all sockets; new ones can't come once the connection is closed.
     pub(crate) fn disconnect_all(&self, departure: Departure) {
         let mut places = self.places.lock();
-        places.asking = Vec::new();
+        places.change_absent(|absent| absent.asking.clear());
         let sockets = std::mem::take(&mut places.sockets);
         drop(places);
         for socket in sockets {

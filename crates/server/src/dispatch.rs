@@ -52,11 +52,17 @@ struct Queue {
     suspended: usize,
     /// An event waits in a middleware: those behind it wait for it.
     held: bool,
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
+    /// Boxed, and `None` while it is empty: mostly no event waits.
+    backlog: Option<Box<Backlog>>,
     /// Somebody is starting the waiting events, in order; nobody else may.
     draining: bool,
     paused: bool,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    events: VecDeque<Waiting>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -76,8 +82,7 @@ impl EventQueue {
     /// Nobody is there any more who could want the waiting events handled.
     pub(crate) fn clear(&self, connection: &Connection) {
         let mut queue = self.0.lock();
-        queue.waiting = VecDeque::new();
-        queue.bytes = 0;
+        queue.backlog = None;
         queue.resume(connection);
     }
 }
@@ -86,6 +91,28 @@ impl EventQueue {
 impl Queue {
     fn may_start(&self, max_suspended: usize) -> bool {
         self.suspended < max_suspended && !self.held
+    }
+
+    /// Adds a waiting event, and says how many bytes wait now.
+    fn push(&mut self, event: Waiting) -> usize {
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.bytes += event.size();
+        backlog.events.push_back(event);
+        backlog.bytes
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let backlog = self.backlog.as_mut()?;
+        let event = backlog.events.pop_front()?;
+        backlog.bytes -= event.size();
+        if backlog.events.is_empty() {
+            self.backlog = None;
+        }
+        Some(event)
+    }
+
+    fn bytes(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
     fn pause(&mut self, socket: &Socket) {
@@ -110,19 +137,17 @@ pub(crate) fn received(socket: &Socket, name: &str, arguments: Arguments<'_>, pa
     }
     let settings = socket.settings();
     let mut queue = socket.inner().events.0.lock();
-    if queue.may_start(settings.max_suspended) && queue.waiting.is_empty() && !queue.draining {
+    if queue.may_start(settings.max_suspended) && queue.backlog.is_none() && !queue.draining {
         drop(queue);
         return start(socket, name, arguments, packet.id);
     }
-    if queue.suspended >= settings.max_suspended && queue.waiting.is_empty() {
+    if queue.suspended >= settings.max_suspended && queue.backlog.is_none() {
         settings.counters.bounds.max_suspended_handlers.add();
         tracing::debug!(bound = "max_suspended_handlers", "too many handlers are suspended: events wait");
     }
     let waiting =
         Waiting { payload: packet.payload.into(), id: packet.id, attachments: arguments.attachments().to_vec() };
-    queue.bytes += waiting.size();
-    queue.waiting.push_back(waiting);
-    if queue.bytes > settings.max_waiting_bytes {
+    if queue.push(waiting) > settings.max_waiting_bytes {
         queue.pause(socket);
     }
 }
@@ -159,18 +184,14 @@ pub(crate) fn release(socket: &Socket) {
     let mut turn = Turn::begin();
     loop {
         let mut waiting = queue.lock();
-        let next = if waiting.may_start(settings.max_suspended) { waiting.waiting.pop_front() } else { None };
+        let next = if waiting.may_start(settings.max_suspended) { waiting.pop() } else { None };
         let Some(next) = next else {
             waiting.draining = false;
-            if waiting.waiting.is_empty() {
-                waiting.waiting = VecDeque::new();
-            }
-            if waiting.bytes <= settings.max_waiting_bytes / 2 {
+            if waiting.bytes() <= settings.max_waiting_bytes / 2 {
                 waiting.resume(socket.connection());
             }
             return;
         };
-        waiting.bytes = waiting.bytes.saturating_sub(next.size());
         drop(waiting);
         // It could be split when it came.
         if let Ok(event) = split_event(&next.payload) {

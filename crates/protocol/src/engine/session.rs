@@ -46,7 +46,7 @@ impl Default for Timing {
 pub struct Session {
     protocol: Protocol,
     transport: Transport,
-    upgrade: Option<Upgrade>,
+    upgrade: Option<Box<Upgrade>>,
     heartbeat: Heartbeat,
     /// When the session ends by itself, set by the layer above (Socket.IO's connect timeout).
     expires: Option<Instant>,
@@ -62,7 +62,7 @@ struct Upgrade {
 }
 
 /// Which side has to make itself heard until when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Heartbeat {
     /// Protocol 4: we ping at this time.
     PingAt(Instant),
@@ -72,7 +72,13 @@ enum Heartbeat {
     ClientPingUntil(Instant),
     /// We stopped reading, so silence says nothing about the client. We still write now and then: a protocol 4 client wants
     /// our pings, and that a connection is lost shows only when something is written to it.
-    Suspended { sign_at: Instant, until: Instant },
+    Suspended(Box<Suspension>),
+}
+
+#[derive(Debug)]
+struct Suspension {
+    sign_at: Instant,
+    until: Instant,
 }
 
 /// What a received packet asks for.
@@ -194,7 +200,7 @@ impl Session {
 
     /// The client is there. While nothing is read, that its next sign is missed says nothing.
     fn note_life(&mut self, now: Instant, timing: &Timing) {
-        if !matches!(self.heartbeat, Heartbeat::Suspended { .. }) {
+        if !matches!(self.heartbeat, Heartbeat::Suspended(_)) {
             self.restart_heartbeat(now, timing);
         }
     }
@@ -213,7 +219,7 @@ impl Session {
         if self.upgrade.is_some() {
             return Err(UpgradeRefused::UnderWay);
         }
-        self.upgrade = Some(Upgrade { until: now + timing.upgrade_timeout, release_poll_at: None });
+        self.upgrade = Some(Box::new(Upgrade { until: now + timing.upgrade_timeout, release_poll_at: None }));
         Ok(())
     }
 
@@ -252,11 +258,14 @@ impl Session {
 
     /// Stops expecting signs of life, for as long as nothing is read from the client.
     pub fn suspend_heartbeat(&mut self, now: Instant, timing: &Timing) {
-        let until = match self.heartbeat {
-            Heartbeat::Suspended { until, .. } => until,
-            _ => now + timing.pause_timeout,
-        };
-        self.heartbeat = Heartbeat::Suspended { sign_at: now + timing.ping_interval, until };
+        let sign_at = now + timing.ping_interval;
+        match &mut self.heartbeat {
+            Heartbeat::Suspended(suspension) => suspension.sign_at = sign_at,
+            heartbeat => {
+                let suspension = Suspension { sign_at, until: now + timing.pause_timeout };
+                *heartbeat = Heartbeat::Suspended(Box::new(suspension));
+            }
+        }
     }
 
     /// Starts a fresh heartbeat, after silence that was our own doing.
@@ -278,9 +287,9 @@ impl Session {
         if !self.is_open() {
             return None;
         }
-        let heartbeat = match self.heartbeat {
-            Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => at,
-            Heartbeat::Suspended { sign_at, until } => sign_at.min(until),
+        let heartbeat = match &self.heartbeat {
+            Heartbeat::PingAt(at) | Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) => *at,
+            Heartbeat::Suspended(suspension) => suspension.sign_at.min(suspension.until),
         };
         let upgrade =
             self.upgrade.as_ref().map(|upgrade| upgrade.release_poll_at.unwrap_or(upgrade.until).min(upgrade.until));
@@ -306,21 +315,21 @@ impl Session {
                 return Some(Due::ReleasePoll);
             }
         }
-        match self.heartbeat {
-            Heartbeat::PingAt(at) if at <= now => {
+        match &self.heartbeat {
+            Heartbeat::PingAt(at) if *at <= now => {
                 // From the time at which it was due: a late timer must not give the client more.
-                self.heartbeat = Heartbeat::PongUntil(at + timing.ping_timeout);
+                self.heartbeat = Heartbeat::PongUntil(*at + timing.ping_timeout);
                 Some(Due::Ping)
             }
-            Heartbeat::Suspended { until, .. } if until <= now => Some(Due::PauseTimeout),
-            Heartbeat::Suspended { sign_at, .. } if sign_at <= now => {
+            Heartbeat::Suspended(suspension) if suspension.until <= now => Some(Due::PauseTimeout),
+            Heartbeat::Suspended(suspension) if suspension.sign_at <= now => {
                 self.suspend_heartbeat(now, timing);
                 Some(match self.protocol {
                     Protocol::V4 => Due::Ping,
                     Protocol::V3 => Due::Sign,
                 })
             }
-            Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) if at <= now => Some(Due::PingTimeout),
+            Heartbeat::PongUntil(at) | Heartbeat::ClientPingUntil(at) if *at <= now => Some(Due::PingTimeout),
             _ => None,
         }
     }

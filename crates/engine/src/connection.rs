@@ -251,10 +251,17 @@ impl Connection {
     fn rearm(&self, mut link: MutexGuard<'_, Link>, next: Next) {
         let watch = link.watch_from(&self.config().outbox);
         drop(link);
-        if let Some(at) = watch {
+        if let Some((at, replaced)) = watch {
+            self.unwatch(replaced);
             self.0.worker.watch(at, Arc::downgrade(&self.0));
         }
         self.act(next);
+    }
+
+    fn unwatch(&self, watched: Option<Instant>) {
+        if let Some(at) = watched {
+            self.0.worker.unwatch(at, Arc::as_ptr(&self.0));
+        }
     }
 
     fn act(&self, next: Next) {
@@ -350,9 +357,7 @@ impl Connection {
         }
         let watched = std::mem::replace(&mut link.watched, lingers_until);
         drop(link);
-        if let Some(at) = watched {
-            self.0.worker.unwatch(at, Arc::as_ptr(&self.0));
-        }
+        self.unwatch(watched);
         let (sid, reason) = (self.log_id(), closed.reason.as_str());
         tracing::debug!(%sid, reason, cause = ?closed.cause, bound, "closed");
         wakers.into_iter().flatten().for_each(Waker::wake);

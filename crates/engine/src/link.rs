@@ -223,15 +223,15 @@ impl Link {
         self.stuck_since.is_some_and(|since| since + limits.patience <= at)
     }
 
-    /// The time at which the worker has to look at the connection, if it would not do so early enough by itself.
-    pub(crate) fn watch_from(&mut self, limits: &OutboxLimits) -> Option<Instant> {
+    /// The time at which the worker has to look at the connection, if it would not do so early enough by itself, and the
+    /// later one that this replaces.
+    pub(crate) fn watch_from(&mut self, limits: &OutboxLimits) -> Option<(Instant, Option<Instant>)> {
         let stuck = self.stuck_since.map(|since| since + limits.patience);
         let deadline = [self.session.deadline(), stuck].into_iter().flatten().min()?;
         if self.watched.is_some_and(|watched| watched <= deadline) {
             return None;
         }
-        self.watched = Some(deadline);
-        Some(deadline)
+        Some((deadline, self.watched.replace(deadline)))
     }
 }
 

@@ -120,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// Looks no more at a connection that has ended: until then what is left of it would stay in memory.
+    /// Looks no more at a connection at this time: what is left of one that ends would stay in memory until then.
     pub(crate) fn unwatch(&self, at: Instant, connection: *const connection::Shared) {
         let mut deadlines = self.deadlines.lock();
         if let Entry::Occupied(mut entry) = deadlines.entry(self.tick(at) + 1) {

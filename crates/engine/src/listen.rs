@@ -72,23 +72,21 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Engine {
-    /// Accepts connections on `threads` event loops of one thread each, and has `answer` answer their requests.
+    /// Accepts connections on `threads` event loops of one thread each, and answers their requests.
     ///
-    /// Requests for a path that the engine [owns](Self::owns) may be answered without asking it; `answer` has to hand those
-    /// that it is asked all the same to [`handle`](Self::handle).
-    ///
-    /// Each connection stays on the thread that accepted it. What `answer` waits for should not block its thread.
+    /// `others` answers those for paths that are not the engine's [own](Self::owns).
+    /// Each connection stays on the thread that accepted it. What `others` waits for should not block its thread.
     /// Ends when the engine is [closed](Self::close); if the future is dropped, accepting ends, open connections live on.
     ///
     /// # Errors
     /// What the system says, if a thread or an event loop can't be started.
-    pub async fn listen<A, F, B>(&self, listener: Listener, threads: NonZeroUsize, answer: A) -> io::Result<()>
+    pub async fn listen<A, F, B>(&self, listener: Listener, threads: NonZeroUsize, others: A) -> io::Result<()>
     where
         A: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        self.listen_at(listener, threads, Plain, answer).await
+        self.listen_at(listener, threads, Plain, others).await
     }
 
     pub(crate) async fn listen_at<E, A, F, B>(
@@ -96,7 +94,7 @@ impl Engine {
         listener: Listener,
         threads: NonZeroUsize,
         entrance: E,
-        answer: A,
+        others: A,
     ) -> io::Result<()>
     where
         E: Entrance,
@@ -110,7 +108,7 @@ impl Engine {
         for number in 0..threads.get() {
             let listener = listener.0.try_clone()?;
             let (engine, stop) = (self.clone(), stop.clone());
-            let event_loop = EventLoop { engine, stop, entrance: entrance.clone(), answer: answer.clone() };
+            let event_loop = EventLoop { engine, stop, entrance: entrance.clone(), others: others.clone() };
             let (end, ended) = oneshot::channel();
             let thread = thread::Builder::new().name(format!("sockeye-{number}"));
             // Told by a channel, not joined: a program that ends without closing the engine does not wait for its threads.
@@ -172,7 +170,7 @@ pub(crate) struct EventLoop<E, A> {
     pub(crate) engine: Engine,
     pub(crate) stop: CancellationToken,
     entrance: E,
-    pub(crate) answer: A,
+    pub(crate) others: A,
 }
 
 impl<E, A, F, B> EventLoop<E, A>

@@ -1,5 +1,6 @@
 //! HTTP on one connection: the usual requests of our clients are answered here, all others by the HTTP server.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::task::{Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -145,15 +147,25 @@ where
 
     /// Leaves the connection to the HTTP server.
     async fn serve(self, stream: Patient<E::Stream>, peer: SocketAddr) {
-        let Self { engine, stop, answer, .. } = self;
+        let Self { engine, stop, others, .. } = self;
         let has_asked = Arc::new(AtomicBool::new(false));
-        let asks = has_asked.clone();
+        let (asks, answering) = (has_asked.clone(), engine.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddress(peer));
             E::mark(request.extensions_mut());
-            let response = answer(request.map(RequestBody::new));
-            async move { Ok::<_, std::convert::Infallible>(response.await) }
+            let request = request.map(RequestBody::new);
+            let asked = if answering.owns(request.uri().path()) {
+                Either::Left((answering.clone(), request))
+            } else {
+                Either::Right(others(request))
+            };
+            async move {
+                Ok::<_, Infallible>(match asked {
+                    Either::Left((engine, request)) => engine.handle(request).await.map(Either::Left),
+                    Either::Right(response) => response.await.map(Either::Right),
+                })
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -37,7 +37,7 @@ impl Engine {
         listener: Listener,
         threads: NonZeroUsize,
         config: impl Into<Arc<ServerConfig>>,
-        answer: A,
+        others: A,
     ) -> io::Result<()>
     where
         A: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
@@ -51,7 +51,7 @@ impl Engine {
             timeout: self.config().tls_handshake_timeout,
             handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
         };
-        self.listen_at(listener, threads, entrance, answer).await
+        self.listen_at(listener, threads, entrance, others).await
     }
 }
 

@@ -20,7 +20,9 @@ const COOKIES: [&str; 4] = [
     "4=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 ];
 
-pub(crate) fn engine(posts: &Arc<Posts>) -> Result<Engine, ConfigError> {
+pub(crate) fn engine() -> Result<Engine, ConfigError> {
+    let posts = Arc::new(Posts::default());
+    let noting = posts.clone();
     let config = EngineConfig::default()
         .ping_interval(Duration::from_millis(500))
         .max_payload(100)
@@ -28,8 +30,9 @@ pub(crate) fn engine(posts: &Arc<Posts>) -> Result<Engine, ConfigError> {
             Some(_) => Err(Forbidden::default()),
             None => Ok(()),
         })
-        .on_initial_headers(|headers, _| set_cookies(headers));
-    Engine::new(config, Arc::new(Greeter(posts.clone())))
+        .on_initial_headers(|headers, _| set_cookies(headers))
+        .on_headers(move |_, request| noting.note(request));
+    Engine::new(config, Arc::new(Greeter(posts)))
 }
 
 fn set_cookies(headers: &mut HeaderMap) {
@@ -61,7 +64,12 @@ impl Receiver for Talk {
                 connection.send_binary(&[0, 1, 2, 3, 4], Guarantee::Reliable);
             }
             Message::Text(text) if text == "give utf8" => say(connection, "пойду спать всем спокойной ночи"),
-            Message::Text(text) if text == "sendHeaders" => say(connection, &self.posts.to_json(&connection.id())),
+            Message::Text(text) if text == "sendHeaders" => {
+                #[expect(clippy::disallowed_methods, reason = "it is over at once, and need not be waited for")]
+                // By a task, for the headers of the request that brings this are noted with its answer.
+                let (connection, posts) = (connection.clone(), self.posts.clone());
+                tokio::spawn(async move { say(&connection, &posts.to_json(&connection.id())) });
+            }
             other => send_back(connection, other),
         }
     }

@@ -5,13 +5,10 @@ mod posts; // What came with the latest POST of each session.
 mod protocol; // What the suites of the protocol expect.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
-use http::{Request, Response, StatusCode};
-use sockeye_engine::{Body, Drain, Engine, Listener, RequestBody};
-
-use crate::posts::Posts;
+use http::{Response, StatusCode};
+use sockeye_engine::{Body, Drain, Listener};
 
 #[derive(Parser)]
 struct Args {
@@ -33,31 +30,21 @@ enum Suite {
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let args = Args::parse();
-    let posts = Arc::new(Posts::default());
     let engine = match args.suite {
         Suite::Protocol => protocol::engine(),
-        Suite::Client => client::engine(&posts),
+        Suite::Client => client::engine(),
     }?;
     let listener = Listener::bind(("127.0.0.1", args.port)).await?;
     announce(&format!("listening on http://{}", listener.local_addr()?));
 
-    let answering = engine.clone();
-    let answer = move |request| {
-        let (engine, posts) = (answering.clone(), posts.clone());
-        async move { answer(&engine, &posts, request).await }
-    };
     tokio::select! {
-        ended = engine.listen(listener, NonZeroUsize::MIN, answer) => ended?,
+        ended = engine.listen(listener, NonZeroUsize::MIN, async |_| not_found()) => ended?,
         _ = tokio::signal::ctrl_c() => engine.close(Drain::default()).await,
     }
     Ok(())
 }
 
-async fn answer(engine: &Engine, posts: &Posts, request: Request<RequestBody>) -> Response<Body> {
-    if engine.owns(request.uri().path()) {
-        posts.note(&request);
-        return engine.handle(request).await;
-    }
+fn not_found() -> Response<Body> {
     let mut response = Response::new(Body::from("not found\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, Method, Request};
-use sockeye_engine::SessionId;
+use http::{HeaderMap, Method};
+use sockeye_engine::{HandshakeRequest, SessionId};
 
 /// The headers of the latest POST of each open session.
 #[derive(Default)]
@@ -20,9 +20,8 @@ impl Posts {
         self.all().remove(id);
     }
 
-    pub(crate) fn note<B>(&self, request: &Request<B>) {
-        let query = request.uri().query().unwrap_or_default();
-        let id = query.split('&').find_map(|pair| pair.strip_prefix("sid=")?.parse().ok());
+    pub(crate) fn note(&self, request: &HandshakeRequest) {
+        let id = request.query("sid").and_then(|id| id.parse().ok());
         if let Some(id) = id.filter(|_| request.method() == Method::POST)
             && let Some(headers) = self.all().get_mut(&id)
         {

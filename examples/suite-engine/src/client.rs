@@ -56,6 +56,15 @@ struct Talk {
     posts: Arc<Posts>,
 }
 
+impl Talk {
+    /// By a task, for the headers of the request that asks for them are noted with its answer.
+    #[expect(clippy::disallowed_methods, reason = "it is over at once, and need not be waited for")]
+    fn say_headers(&self) {
+        let (connection, posts) = (self.connection.clone(), self.posts.clone());
+        tokio::spawn(async move { say(&connection, &posts.to_json(&connection.id())) });
+    }
+}
+
 impl Receiver for Talk {
     fn receive(&mut self, message: Message<'_>) {
         let connection = &self.connection;
@@ -64,12 +73,7 @@ impl Receiver for Talk {
                 connection.send_binary(&[0, 1, 2, 3, 4], Guarantee::Reliable);
             }
             Message::Text(text) if text == "give utf8" => say(connection, "пойду спать всем спокойной ночи"),
-            Message::Text(text) if text == "sendHeaders" => {
-                #[expect(clippy::disallowed_methods, reason = "it is over at once, and need not be waited for")]
-                // By a task, for the headers of the request that brings this are noted with its answer.
-                let (connection, posts) = (connection.clone(), self.posts.clone());
-                tokio::spawn(async move { say(&connection, &posts.to_json(&connection.id())) });
-            }
+            Message::Text(text) if text == "sendHeaders" => self.say_headers(),
             other => send_back(connection, other),
         }
     }

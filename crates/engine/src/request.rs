@@ -1,5 +1,5 @@
-//! Requests that lie whole in one read, as those of our clients do: they need no HTTP server, whose price is most of a poll
-//! and of a connect. It gets all others, from their first byte on.
+//! Requests as our clients send them, the body in one read with the head's end: they need no HTTP server, whose price is most
+//! of a poll and of a connect. It gets all others, from their first byte on.
 
 use std::io;
 use std::pin::Pin;
@@ -15,11 +15,14 @@ use crate::scratch;
 /// A request with more headers is left to the HTTP server.
 const MAX_HEADERS: usize = 32;
 
+/// A head that is still cut when so much of it has come is left to the HTTP server.
+const MAX_CUT: usize = 8 * 1024;
+
 /// What came on a connection.
 pub(crate) enum Heard {
     /// A request of ours.
     Whole(Box<Whole>),
-    /// Something else, or not the whole of it: the HTTP server reads on behind these bytes.
+    /// Something else, or a request that is not usual: the HTTP server reads on behind these bytes.
     Other(Bytes),
 }
 
@@ -31,22 +34,40 @@ pub(crate) struct Whole {
     pub(crate) rest: Bytes,
 }
 
+/// What bytes are as a request.
+enum Parsed {
+    Whole(Box<Whole>),
+    /// The end of the head is missing.
+    Cut,
+    Unusual,
+}
+
 impl Heard {
-    /// Reads once. `is_ours` tells by the path which requests are looked for.
+    /// Reads until the head of a request is there. `is_ours` tells by the path which requests are looked for, and `cut`
+    /// keeps what has come of one.
     ///
     /// # Errors
     /// What the stream says; `UnexpectedEof` if it has ended.
     pub(crate) fn poll_read<S: AsyncRead + Unpin>(
         stream: &mut S,
         cx: &mut Context<'_>,
+        cut: &mut Vec<u8>,
         is_ours: impl Fn(&str) -> bool,
     ) -> Poll<io::Result<Self>> {
         scratch::with(|buffer| {
-            let bytes = ready!(read(stream, cx, buffer))?;
-            Poll::Ready(Ok(match parse(bytes, is_ours) {
-                Some(whole) => Self::Whole(Box::new(whole)),
-                None => Self::Other(Bytes::copy_from_slice(bytes)),
-            }))
+            loop {
+                let (before, room) = buffer.split_at_mut(cut.len());
+                before.copy_from_slice(cut);
+                let len = cut.len() + ready!(read(stream, cx, room))?.len();
+                let bytes = &buffer[..len];
+                match parse(bytes, &is_ours) {
+                    Parsed::Whole(whole) => return Poll::Ready(Ok(Self::Whole(whole))),
+                    Parsed::Cut if len < MAX_CUT => *cut = bytes.to_vec(),
+                    Parsed::Cut | Parsed::Unusual => {
+                        return Poll::Ready(Ok(Self::Other(Bytes::copy_from_slice(bytes))));
+                    }
+                }
+            }
         })
     }
 }
@@ -74,11 +95,25 @@ fn read<'b, S: AsyncRead + Unpin>(
     }
 }
 
-/// A whole request for one of our paths. What is unusual is `None`: all that could be read in two ways is.
-fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Whole> {
+fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Parsed {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(len) = request.parse(bytes).ok()? else { return None };
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(len)) => {
+            whole(&request, bytes, len, is_ours).map_or(Parsed::Unusual, |whole| Parsed::Whole(Box::new(whole)))
+        }
+        Ok(httparse::Status::Partial) => Parsed::Cut,
+        Err(_) => Parsed::Unusual,
+    }
+}
+
+/// A whole request for one of our paths. What is unusual is `None`: all that could be read in two ways is.
+fn whole(
+    request: &httparse::Request<'_, '_>,
+    bytes: &[u8],
+    head_len: usize,
+    is_ours: impl Fn(&str) -> bool,
+) -> Option<Whole> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = match (request.method, request.version) {
         (Some("GET"), Some(1)) => Method::GET,
@@ -90,7 +125,7 @@ fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Whole> {
         return None;
     }
     head.headers.reserve(request.headers.len());
-    for header in request.headers {
+    for header in &*request.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
@@ -98,7 +133,7 @@ fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Whole> {
     if is_special || wants_close(&head) {
         return None;
     }
-    let (body, rest) = bytes.get(len..)?.split_at_checked(body_len(&head)?)?;
+    let (body, rest) = bytes.get(head_len..)?.split_at_checked(body_len(&head)?)?;
     Some(Whole { head, body: Bytes::copy_from_slice(body), rest: Bytes::copy_from_slice(rest) })
 }
 
@@ -122,6 +157,11 @@ fn wants_close(head: &Parts) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::io::Cursor;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     const GET: &str = "GET /engine.io/?EIO=4 HTTP/1.1\r\nHost: a\r\nX: 1\r\nUpgrade: WebSocket\r\nx: 2\r\n\r\n";
@@ -132,7 +172,10 @@ mod tests {
     }
 
     fn parse(request: &str) -> Option<Whole> {
-        super::parse(request.as_bytes(), is_ours)
+        match super::parse(request.as_bytes(), is_ours) {
+            Parsed::Whole(whole) => Some(*whole),
+            Parsed::Cut | Parsed::Unusual => None,
+        }
     }
 
     #[test]
@@ -151,12 +194,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_left_to_the_http_server() {
+    fn a_cut_head_is_waited_for_and_a_cut_body_left_to_the_http_server() {
         for request in [GET, POST] {
+            let head_len = request.find("\r\n\r\n").unwrap() + 4;
             for len in 0..request.len() {
-                assert!(parse(&request[..len]).is_none(), "{len} bytes of {request}");
+                let parsed = super::parse(&request.as_bytes()[..len], is_ours);
+                assert_eq!(matches!(parsed, Parsed::Cut), len < head_len, "{len} bytes of {request}");
+                assert!(!matches!(parsed, Parsed::Whole(_)));
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_heard_however_it_is_cut() {
+        for len in 1..GET.len() {
+            let mut stream = in_pieces(&[&GET.as_bytes()[..len], &GET.as_bytes()[len..]]);
+            let mut cut = Vec::new();
+            let heard = poll_fn(|cx| Heard::poll_read(&mut stream, cx, &mut cut, is_ours)).await.unwrap();
+            assert!(matches!(heard, Heard::Whole(whole) if whole.head.headers.len() == 4), "cut at {len}");
+        }
+        let endless = "GET / HTTP/1.1\r\nX: ".to_owned() + &"x".repeat(MAX_CUT);
+        let mut stream = in_pieces(&[endless.as_bytes()]);
+        let heard = poll_fn(|cx| Heard::poll_read(&mut stream, cx, &mut Vec::new(), is_ours)).await.unwrap();
+        assert!(matches!(heard, Heard::Other(bytes) if bytes == endless));
+    }
+
+    /// A stream that gives one piece at each read, and then no more.
+    fn in_pieces(pieces: &[&[u8]]) -> impl AsyncRead + Unpin + use<> {
+        let chained = pieces.iter().map(|piece| Cursor::new(piece.to_vec()));
+        chained.fold(Box::new(tokio::io::empty()) as Box<dyn AsyncRead + Unpin>, |before, piece| {
+            Box::new(before.chain(piece))
+        })
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl<E: Entrance> Talk<E> {
     /// Waits for the next request, as long as that may take.
     async fn hear(&mut self) -> Option<Heard> {
         let Self { engine, stop, stream, peer } = self;
-        let reading = poll_fn(|cx| Heard::poll_read(stream, cx, |path| engine.owns(path)));
+        let mut cut = Vec::new();
+        let reading = poll_fn(|cx| Heard::poll_read(stream, cx, &mut cut, |path| engine.owns(path)));
         let reading = timeout(engine.config().head_timeout, reading);
         match stop.run_until_cancelled(reading).await? {
             Ok(Ok(heard)) => return Some(heard),

@@ -298,7 +298,10 @@ pub(super) fn check_payload(kind: PacketType, payload: &str) -> Result<&str, Dec
 
 /// Takes off the white space that JSON knows.
 pub(super) fn trim_json(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\n', '\r'])
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t' | b'\n' | b'\r'));
+    let bytes = text.as_bytes();
+    // Mostly there is nothing to trim, and this is asked several times of each event.
+    if is_space(bytes.first()) || is_space(bytes.last()) { text.trim_matches([' ', '\t', '\n', '\r']) } else { text }
 }
 
 #[cfg(test)]

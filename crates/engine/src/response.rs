@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::Body;
@@ -12,11 +13,14 @@ thread_local! {
     static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-/// Writes an answer. All but a `101` tell their length and the time.
-pub(crate) fn write(response: Response<Body>) -> Vec<u8> {
+/// A longer body is not copied behind the head.
+const MAX_COPIED: usize = 8 * 1024;
+
+/// Writes an answer; what of it is long is given apart. All but a `101` tell their length and the time.
+pub(crate) fn write(response: Response<Body>) -> (Vec<u8>, Bytes) {
     let (head, body) = response.into_parts();
     let body = body.into_bytes();
-    let mut out = Vec::with_capacity(256 + body.len());
+    let mut out = Vec::with_capacity(256 + body.len().min(MAX_COPIED));
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
     let reason = head.status.canonical_reason().unwrap_or_default();
     push(&[b"HTTP/1.1 ", head.status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\n"]);
@@ -27,8 +31,12 @@ pub(crate) fn write(response: Response<Body>) -> Vec<u8> {
         push(&[b"content-length: ", HeaderValue::from(body.len()).as_bytes(), b"\r\ndate: "]);
         with_date(|date| push(&[date.as_bytes(), b"\r\n"]));
     }
-    push(&[b"\r\n", &body]);
-    out
+    push(&[b"\r\n"]);
+    if body.len() > MAX_COPIED {
+        return (out, body);
+    }
+    push(&[&body]);
+    (out, Bytes::new())
 }
 
 fn with_date(write: impl FnOnce(&str)) {
@@ -53,17 +61,19 @@ mod tests {
     #[test]
     fn answers_are_written_as_http() {
         let switching = Response::builder().status(101).header("Upgrade", "websocket").body(Body::default()).unwrap();
-        assert_eq!(write(switching), b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n");
+        assert_eq!(write(switching).0, b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n");
         for _ in 0..2 {
             let refused =
                 Response::builder().status(400).header("Connection", "close").body(Body::from("why")).unwrap();
             assert!(is_last(&refused));
-            let refused = String::from_utf8(write(refused)).unwrap();
+            let refused = String::from_utf8(write(refused).0).unwrap();
             let (head, date) = refused.split_once("date: ").unwrap();
             assert_eq!(head, "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 3\r\n");
             let date = date.strip_suffix("\r\n\r\nwhy").unwrap();
             let age = SystemTime::now().duration_since(httpdate::parse_http_date(date).unwrap()).unwrap();
             assert!(age < Duration::from_secs(10), "{date}");
         }
+        let (head, body) = write(Response::new(Body::from(vec![b'x'; MAX_COPIED + 1])));
+        assert!(head.ends_with(b"\r\n\r\n") && body.len() == MAX_COPIED + 1);
     }
 }

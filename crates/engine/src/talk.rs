@@ -93,7 +93,9 @@ impl<E: Entrance> Talk<E> {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let is_last = response::is_last(&response);
-        stream.write_all(&response::write(response)).await?;
+        let (beginning, body) = response::write(response);
+        stream.write_all(&beginning).await?;
+        stream.write_all(&body).await?;
         stream.flush().await?;
         if is_last {
             stream.shutdown().await?;
@@ -127,11 +129,16 @@ where
             let Some((Answered { response, takeover }, rest)) = talk.answer(whole).await else { return };
             if let Some(takeover) = takeover {
                 let io = E::split(talk.stream.into_stream());
-                let socket = Socket { answer: response::write(response), ..Socket::new(io, rest) };
+                let socket = Socket { answer: response::write(response).0, ..Socket::new(io, rest) };
                 return Box::pin(takeover.begin(&talk.engine, socket)).await;
             }
             match talk.send(response).await {
-                Ok(true) => talk.stream.put_back(rest),
+                Ok(true) if rest.is_empty() => {}
+                // Who sends requests ahead is no client of ours.
+                Ok(true) => {
+                    talk.stream.put_back(rest);
+                    return Box::pin(self.serve(talk.stream, peer)).await;
+                }
                 Ok(false) => return,
                 Err(error) => {
                     let bound = (error.kind() == io::ErrorKind::TimedOut).then(|| {

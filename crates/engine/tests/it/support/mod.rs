@@ -37,5 +37,5 @@ pub(crate) fn ms(millis: u64) -> Duration {
 
 /// Gives the server time to take in what it has no answer to, such as a poll that waits.
 pub(crate) fn settle() {
-    std::thread::sleep(ms(60));
+    std::thread::sleep(ms(150));
 }

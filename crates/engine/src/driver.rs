@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -163,7 +163,8 @@ impl Driver {
                 Ok(_) => {}
             }
         }
-        cx.waker().wake_by_ref();
+        // As a task that yields: a plain wake would bring it back before the loop has looked for what others sent.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
         Poll::Pending
     }
 

@@ -31,8 +31,9 @@ impl<S> Patient<S> {
         self.before = if self.before.is_empty() { bytes } else { [bytes, self.before.clone()].concat().into() };
     }
 
-    pub(crate) fn into_stream(self) -> S {
-        self.stream
+    /// The stream, and what has been put back and not been read again.
+    pub(crate) fn into_parts(self) -> (S, Bytes) {
+        (self.stream, self.before)
     }
 
     fn limit<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

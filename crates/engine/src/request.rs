@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::response::is_last;
 use crate::scratch;
 
 /// A request with more headers is left to the HTTP server.
@@ -130,7 +131,7 @@ fn whole(
         head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     let is_special = head.headers.contains_key(header::TRANSFER_ENCODING) || head.headers.contains_key(header::EXPECT);
-    if is_special || wants_close(&head) {
+    if is_special || is_last(&head.headers) {
         return None;
     }
     let (body, rest) = bytes.get(head_len..)?.split_at_checked(body_len(&head)?)?;
@@ -147,12 +148,6 @@ fn body_len(head: &Parts) -> Option<usize> {
         }
         _ => None,
     }
-}
-
-/// Whether the client lets no other request follow.
-fn wants_close(head: &Parts) -> bool {
-    let mut wishes = head.headers.get_all(header::CONNECTION).iter();
-    wishes.any(|wish| wish.as_bytes().to_ascii_lowercase().windows(5).any(|word| word == b"close"))
 }
 
 #[cfg(test)]

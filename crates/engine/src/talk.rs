@@ -29,7 +29,7 @@ use crate::patience::Patient;
 use crate::request::{Heard, Whole, poll_more};
 use crate::response;
 use crate::service::Answered;
-use crate::upgrade::Socket;
+use crate::upgrade::{Socket, join};
 
 /// The most bytes that a request's head may have, and that are read ahead while one is answered.
 const MAX_HEAD: usize = 64 * 1024;
@@ -39,6 +39,7 @@ struct Talk<E: Entrance> {
     engine: Engine,
     /// Ends waiting for the first request. Browsers connect ahead of need.
     stop: CancellationToken,
+    has_asked: bool,
     stream: Patient<E::Stream>,
     peer: SocketAddr,
 }
@@ -46,13 +47,20 @@ struct Talk<E: Entrance> {
 impl<E: Entrance> Talk<E> {
     /// Waits for the next request, as long as that may take.
     async fn hear(&mut self) -> Option<Heard> {
-        let Self { engine, stop, stream, peer } = self;
+        let Self { engine, stop, has_asked, stream, peer } = self;
         let mut cut = Vec::new();
         let reading = poll_fn(|cx| Heard::poll_read(stream, cx, &mut cut, |path| engine.owns(path)));
         let reading = timeout(engine.config().head_timeout, reading);
+        // Who is between two polls fetches here what is left for it: nobody accepts it anywhere else.
+        let stop = if *has_asked { engine.told() } else { stop };
         match stop.run_until_cancelled(reading).await? {
-            Ok(Ok(heard)) => return Some(heard),
+            Ok(Ok(heard)) => {
+                *has_asked = true;
+                return Some(heard);
+            }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "HTTP connection ended"),
+            // Connections that are kept and not used again are the rule, not a bound that was reached.
+            Err(_) if *has_asked && cut.is_empty() => tracing::debug!(%peer, "idle HTTP connection ended"),
             Err(_) => {
                 engine.counters().bounds.head_timeout.add();
                 tracing::debug!(%peer, bound = "head_timeout", "HTTP connection ended");
@@ -92,7 +100,7 @@ impl<E: Entrance> Talk<E> {
         if engine.told().is_cancelled() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let is_last = response::is_last(&response);
+        let is_last = response::is_last(response.headers());
         let (beginning, body) = response::write(response);
         stream.write_all(&beginning).await?;
         stream.write_all(&body).await?;
@@ -115,7 +123,7 @@ where
     pub(crate) async fn talk(self, stream: E::Stream, peer: SocketAddr) {
         let engine = self.engine.clone();
         let stream = Patient::new(stream, engine.config().outbox.patience);
-        let mut talk = Talk::<E> { engine, stop: self.stop.clone(), stream, peer };
+        let mut talk = Talk::<E> { engine, stop: self.stop.clone(), has_asked: false, stream, peer };
         loop {
             let whole = match talk.hear().await {
                 Some(Heard::Whole(whole)) => *whole,
@@ -128,8 +136,9 @@ where
             };
             let Some((Answered { response, takeover }, rest)) = talk.answer(whole).await else { return };
             if let Some(takeover) = takeover {
-                let io = E::split(talk.stream.into_stream());
-                let socket = Socket { answer: response::write(response).0, ..Socket::new(io, rest) };
+                let (stream, behind) = talk.stream.into_parts();
+                let first = join(rest, behind);
+                let socket = Socket { answer: response::write(response).0, ..Socket::new(E::split(stream), first) };
                 return Box::pin(takeover.begin(&talk.engine, socket)).await;
             }
             match talk.send(response).await {
@@ -148,8 +157,6 @@ where
                     return tracing::debug!(%peer, %error, bound, "HTTP connection ended");
                 }
             }
-            // Who is between two polls fetches here what is left for it: nobody accepts it anywhere else.
-            talk.stop = talk.engine.told().clone();
         }
     }
 

@@ -80,11 +80,17 @@ pub(crate) fn refused(message: &str) -> Response<Body> {
 /// What is no plain TCP under one of hyper's own wrappers stays wrapped, at some 19 KB a connection.
 pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
     let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
-        Ok(parts) => return Socket::new(split_tcp(parts.io.into_inner().into_stream()), parts.read_buf),
+        Ok(parts) => {
+            let (stream, behind) = parts.io.into_inner().into_parts();
+            return Socket::new(split_tcp(stream), join(parts.read_buf, behind));
+        }
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<Patient<Box<dyn Stream>>>>() {
-        Ok(parts) => return Socket::new(split_stream(parts.io.into_inner().into_stream()), parts.read_buf),
+        Ok(parts) => {
+            let (stream, behind) = parts.io.into_inner().into_parts();
+            return Socket::new(split_stream(stream), join(parts.read_buf, behind));
+        }
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -95,6 +101,11 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> Socket {
         Ok(parts) => plain(parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => Socket::new(split_stream(Box::new(TokioIo::new(upgraded))), Bytes::new()),
     }
+}
+
+/// What was read of a connection, and what was still to be read again.
+pub(crate) fn join(read: Bytes, behind: Bytes) -> Bytes {
+    if behind.is_empty() { read } else { [read, behind].concat().into() }
 }
 
 /// Accepted by somebody else, who may have left it as it was, and may not have told us the address.

@@ -199,8 +199,10 @@ pub(crate) fn release(socket: &Socket) {
         }
         if turn.is_over() {
             let rest = socket.clone();
-            // Tasks that wait already come before this one.
-            return socket.client().server().engine().spawn(async move { release(&rest) });
+            return socket.client().server().engine().spawn(async move {
+                tokio::task::yield_now().await;
+                release(&rest);
+            });
         }
     }
 }

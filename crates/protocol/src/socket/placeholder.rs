@@ -24,8 +24,9 @@ pub(super) fn split(json: &str) -> Option<(usize, &str)> {
 /// `false` tells nothing.
 pub(super) fn are_usual(json: &str, attachments: usize) -> bool {
     let bytes = json.as_bytes();
-    // A key may hide behind escapes.
-    if memchr_iter(b'\\', bytes).any(|at| bytes.get(at + 1) == Some(&b'u')) {
+    // A key may hide behind escapes. Those of control characters and of halves of emojis hide no letter.
+    let hides_letter = |at: usize| matches!(bytes.get(at + 1..), Some([b'u', b'0', b'0', b'2'..=b'7', ..]));
+    if memchr_iter(b'\\', bytes).any(hides_letter) {
         return false;
     }
     let keys = memchr_iter(b'_', bytes).filter(|&at| bytes.get(at..).is_some_and(|text| text.starts_with(KEY)));
@@ -66,6 +67,8 @@ mod tests {
         assert!(!are_usual(r#"{"_placeholder":true,"num":0,"num":7}"#, 1));
         assert!(!are_usual(r#"{"_placeholder":true,"num":0},{ "_placeholder":true,"num":7}"#, 1));
         assert!(!are_usual(r#"{"\u005fplaceholder":true,"num":7}"#, 1));
+        assert!(!are_usual(r#"{"_pl\u0061ceholder":true,"num":7}"#, 1));
+        assert!(are_usual(r#""\ud83d\u0007",{"_placeholder":true,"num":0}"#, 1));
         assert!(!are_usual(r#""_placeholder""#, 1), "a text is left to who can read it");
     }
 }

@@ -67,7 +67,8 @@ async fn nobody_waits_until_all_that_one_client_sent_is_handled() {
     while seen.next().await != "now" {
         seen_first += 1;
     }
-    assert!(seen_first < 100, "{seen_first} events came first");
+    // Turns of 5 ms, so of four events: one that was under way, and some leeway for a busy machine.
+    assert!(seen_first <= 20, "{seen_first} events came first");
     for number in seen_first..200 {
         seen.expect(&number.to_string()).await;
     }

@@ -18,6 +18,8 @@ use crate::witness::{Seen, Witness};
 ///
 /// Maps and lists keep the room that the most of them took: some ten bytes for each connection.
 const SLACK: usize = 512 << 10;
+/// When nothing has been given back for so long, nothing more will be.
+const SETTLES_WITHIN: Duration = Duration::from_secs(4);
 /// How long the witness may wait for an echo, unless the trial says otherwise.
 ///
 /// Generous: the attacker, the server and the witness share what may be two slow cores.
@@ -136,18 +138,39 @@ impl Trial {
         }
     }
 
-    /// Waits until everything is as before, and asks the witness how it was.
-    pub async fn end(mut self) -> Result<Seen> {
+    /// Waits until everything is as before. From here on the server may keep these bytes more than it keeps now: what maps
+    /// and lists hold on to for the next time, they hold.
+    ///
+    /// So what is kept of each client shows, however small it is.
+    pub async fn settle(&mut self, slack: usize) -> Result<()> {
+        let (mut least, mut since) = (self.is_as_before().await?.status.live, Instant::now());
+        while since.elapsed() < SETTLES_WITHIN {
+            sleep(Duration::from_millis(100)).await;
+            let live = self.status()?.live;
+            if live < least {
+                (least, since) = (live, Instant::now());
+            }
+        }
+        (self.before.status.live, self.slack) = (least, slack);
+        Ok(())
+    }
+
+    async fn is_as_before(&mut self) -> Result<Measured> {
         let start = Instant::now();
-        let after = loop {
+        loop {
             self.status()?;
             let now = Measured::of(&mut self.server)?;
             match self.difference(&now) {
-                None => break now,
+                None => return Ok(now),
                 Some(difference) if start.elapsed() > DEADLINE => bail!("{}: {difference}", self.name),
                 Some(_) => sleep(Duration::from_millis(50)).await,
             }
-        };
+        }
+    }
+
+    /// Waits until everything is as before, and asks the witness how it was.
+    pub async fn end(mut self) -> Result<Seen> {
+        let after = self.is_as_before().await?;
         let seen = self.witness.end()?;
         self.peak.resident = self.server.most_resident()?;
         self.report(&after, seen);

@@ -1,5 +1,5 @@
 //! The soak: clients of every kind come, do what clients do, and go in every way, for as long as asked. In the end the
-//! server has to be as it was before the first of them.
+//! server has to be as it was before the first of them, and as it was at half-time.
 //!
 //! `soak --seconds 60`. The server runs in a process of its own, `abuse-server` beside this program.
 
@@ -34,6 +34,8 @@ const OPTIONS: &str = "--ping-interval 1500 --ping-timeout 6000 --connect-timeou
                        --outbox-patience 1000 --outbox-mark 100000 --deflate";
 /// What maps, lists and threads keep when hundreds of clients have been there.
 const SLACK: usize = 1 << 20;
+/// The same once they have been there: hundreds of clients of each kind come and go, and nothing may be left of them.
+const STEADY_SLACK: usize = 48 << 10;
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How often walks of one kind were begun and ended as they should.
@@ -45,23 +47,11 @@ async fn main() -> Result<()> {
     let server = std::env::current_exe()?.with_file_name("abuse-server");
     let options = format!("{OPTIONS} --recovery {}", KEPT_FOR.as_millis());
     let mut trial = Trial::begin("soak", &server.to_string_lossy(), &options).await?.slack(SLACK);
-    let end = Instant::now() + Duration::from_secs(args.seconds);
-    let mut walkers = JoinSet::new();
-    for _ in 0..args.clients {
-        walkers.spawn(walk_until(trial.address(), end));
-    }
-    let mut report_at = Instant::now();
-    while report_at < end {
-        sleep_until(report_at).await;
-        report(&mut trial)?;
-        report_at += REPORT_EVERY;
-    }
+    let half = Duration::from_secs(args.seconds) / 2;
     let mut walked = Walked::new();
-    while let Some(walker) = walkers.join_next().await {
-        for (name, count) in walker?? {
-            *walked.entry(name).or_default() += count;
-        }
-    }
+    walk(&mut trial, args.clients, half, &mut walked).await?;
+    trial.settle(STEADY_SLACK).await?;
+    walk(&mut trial, args.clients, half, &mut walked).await?;
     println!("{walked:#?}");
     let status = trial.status()?;
     let counted = status.counters.iter().chain(&status.tally).filter(|(_, count)| **count > 0);
@@ -71,6 +61,27 @@ async fn main() -> Result<()> {
     }
     ensure!(status.count("out of order") == 0, "events were handled out of order");
     trial.end().await?;
+    Ok(())
+}
+
+/// Has so many clients come and go for this time.
+async fn walk(trial: &mut Trial, clients: usize, time: Duration, walked: &mut Walked) -> Result<()> {
+    let end = Instant::now() + time;
+    let mut walkers = JoinSet::new();
+    for _ in 0..clients {
+        walkers.spawn(walk_until(trial.address(), end));
+    }
+    let mut report_at = Instant::now();
+    while report_at < end {
+        sleep_until(report_at).await;
+        report(trial)?;
+        report_at += REPORT_EVERY;
+    }
+    while let Some(walker) = walkers.join_next().await {
+        for (name, count) in walker?? {
+            *walked.entry(name).or_default() += count;
+        }
+    }
     Ok(())
 }
 

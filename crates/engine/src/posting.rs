@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use sockeye_protocol::engine::{BodyKind, DecodeError, PayloadDecoder, Protocol, decode_payload, unwrap_jsonp};
+use sockeye_protocol::engine::{BodyKind, DecodeError, Protocol, decode_payload, unwrap_jsonp};
 
 use crate::answer::{Form, empty, posted};
 use crate::body::Body;
@@ -17,7 +17,6 @@ use crate::connection::Connection;
 use crate::driver;
 use crate::inbox::Delivery;
 use crate::polling::lost;
-use crate::turn::Turn;
 
 /// How much of a body that is too large is read only to be thrown away, and for how long.
 const MOST_DISCARDED: usize = 16 << 20;
@@ -86,7 +85,7 @@ where
             return empty(status);
         }
     };
-    match take(&posting.connection, kind, &body).await {
+    match take(&posting.connection, kind, &body) {
         Ok(()) => {
             // A client that gives up waiting for this has gone.
             Resumed(&posting.connection).await;
@@ -182,26 +181,13 @@ async fn next_data<B: http_body::Body<Data: Buf>>(mut body: Pin<&mut B>) -> Resu
     Ok(None)
 }
 
-/// Hands the packets of a body over, and lets others have their turn in between.
-async fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
-    let mut packets = decode_payload(connection.protocol(), kind, body);
-    while !take_some(connection, &mut packets)? {
-        tokio::task::yield_now().await;
+/// Hands the packets of a body over, all in one turn: a client that goes behind its last byte has sent them nevertheless.
+fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
+    let mut delivery = Delivery::begin(connection);
+    for packet in decode_payload(connection.protocol(), kind, body) {
+        driver::receive(connection, &mut delivery, packet.map_err(|_| Closed::malformed())?)?;
     }
     Ok(())
-}
-
-/// Hands packets over as long as a turn lasts; says whether that was all.
-fn take_some(connection: &Connection, packets: &mut PayloadDecoder<'_>) -> Result<bool, Closed> {
-    let mut delivery = Delivery::begin(connection);
-    let mut turn = Turn::begin();
-    for packet in packets {
-        driver::receive(connection, &mut delivery, packet.map_err(|_| Closed::malformed())?)?;
-        if turn.is_over() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Waits while reading from the client is paused.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sockeye::{Data, DisconnectReason, Socket, State, Transport};
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use crate::support::{Host, Notes, builder, http, notes, until};
 
 /// A client that speaks raw payloads.
@@ -33,6 +36,26 @@ impl<'h> Poller<'h> {
     async fn post(&self, payload: &str) {
         let head = format!("POST {}\nContent-Type: text/plain;charset=UTF-8", self.target);
         assert_eq!(http(self.host.address, &head, payload.as_bytes()).await.text(), "ok");
+    }
+}
+
+#[tokio::test]
+async fn all_that_came_in_a_post_is_handled_though_its_client_has_gone() {
+    let (log, mut seen) = notes();
+    let host = Host::plain(builder().state(log)).await;
+    host.io.on("work", async |State(log): State<Notes>, Data(number): Data<usize>| {
+        std::thread::sleep(Duration::from_millis(1));
+        log.note(number);
+    });
+    let client = Poller::join(&host).await;
+    let events: Vec<String> = (0..50).map(|number| format!("42[\"work\",{number}]")).collect();
+    let body = events.join("\x1e");
+    let request = format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", client.target, body.len());
+    let mut stream = TcpStream::connect(host.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+    for number in 0..50 {
+        seen.expect(&number.to_string()).await;
     }
 }
 

@@ -54,6 +54,7 @@ export const SCENES = {
   "echo, 64 B binary": { load: ["echo", "--binary"], goal: { peer: 0.6, floor: 1.8 } },
   "echo, one in flight": { load: ["echo", "--inflight", "1"], goal: { peer: 0.8, floor: 1.2 } },
   "broadcast to 1,000": { load: ["broadcast"], goal: { peer: 1, floor: 1.15 } },
+  "broadcast to 1,000, 1 KiB": { load: ["broadcast", "--size", "1024"], goal: { peer: 1, floor: 1.15 } },
   "broadcast to 5,000": { load: ["broadcast", "--clients", "5000"], goal: { peer: 1, floor: 1.15 } },
   "broadcast to 5,000, 1 KiB": {
     load: ["broadcast", "--clients", "5000", "--size", "1024"],

@@ -43,7 +43,7 @@ pub struct EngineConfig {
 /// What one connection may have waiting to be sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutboxLimits {
-    /// Beyond this many bytes the outbox is flushed at once, volatile messages are dropped, and the clock below runs.
+    /// Beyond this many bytes the outbox is flushed at once, and the clock below runs.
     pub(crate) soft: usize,
     /// A connection that reaches this many bytes is closed.
     pub(crate) hard: usize,
@@ -182,8 +182,8 @@ impl EngineConfig {
 
     /// From how many waiting bytes on a connection counts as behind. Default: 1 MiB.
     ///
-    /// Beyond it volatile messages are dropped, and a client that takes nothing for
-    /// [`outbox_patience`](Self::outbox_patience) is closed as a slow consumer.
+    /// Beyond it a client that takes nothing for [`outbox_patience`](Self::outbox_patience) is closed as a slow consumer.
+    /// (What is volatile is dropped as soon as anything waits.)
     #[must_use]
     pub fn outbox_mark(mut self, bytes: usize) -> Self {
         self.outbox.soft = bytes;

@@ -122,7 +122,7 @@ impl ServerBuilder {
         max_connections_per_address: usize
         /// From how many waiting bytes on a connection counts as behind. Default: 1 MiB.
         ///
-        /// Beyond it volatile events are dropped, and a client that takes nothing for `outbox_patience` is disconnected.
+        /// Beyond it a client that takes nothing for `outbox_patience` is disconnected. (Volatile events are dropped as soon as anything waits.)
         outbox_mark: usize
         /// The most bytes that may wait for one client; who reaches it is disconnected. Default: 16 MiB.
         outbox_limit: usize

@@ -112,25 +112,26 @@ impl Counters {
     }
 }
 
-/// How often each bound of the engine was reached. Their names are those of the settings.
-#[derive(Default)]
-pub(crate) struct Bounds {
-    pub(crate) close_timeout: Count,
-    pub(crate) connect_timeout: Count,
-    pub(crate) control_frames: Count,
-    pub(crate) head_timeout: Count,
-    pub(crate) max_connections: Count,
-    pub(crate) max_connections_per_address: Count,
-    pub(crate) max_fragments: Count,
-    pub(crate) max_head: Count,
-    pub(crate) max_payload: Count,
-    pub(crate) outbox_limit: Count,
-    pub(crate) outbox_patience: Count,
-    pub(crate) pause_timeout: Count,
-    pub(crate) ping_timeout: Count,
-    pub(crate) tls_handshake_timeout: Count,
-    pub(crate) tls_handshakes: Count,
-    pub(crate) upgrade_timeout: Count,
+crate::named_counts! {
+    /// How often each bound of the engine was reached. Their names are those of the settings.
+    pub(crate) struct Bounds {
+        close_timeout,
+        connect_timeout,
+        control_frames,
+        head_timeout,
+        max_connections,
+        max_connections_per_address,
+        max_fragments,
+        max_head,
+        max_payload,
+        outbox_limit,
+        outbox_patience,
+        pause_timeout,
+        ping_timeout,
+        tls_handshake_timeout,
+        tls_handshakes,
+        upgrade_timeout,
+    }
 }
 
 impl Bounds {
@@ -139,30 +140,25 @@ impl Bounds {
         self.close_timeout.add();
         tracing::debug!(bound = "close_timeout", "WebSocket cut off");
     }
+}
 
-    fn counts(&self) -> Counts {
-        [
-            ("close_timeout", &self.close_timeout),
-            ("connect_timeout", &self.connect_timeout),
-            ("control_frames", &self.control_frames),
-            ("head_timeout", &self.head_timeout),
-            ("max_connections", &self.max_connections),
-            ("max_connections_per_address", &self.max_connections_per_address),
-            ("max_fragments", &self.max_fragments),
-            ("max_head", &self.max_head),
-            ("max_payload", &self.max_payload),
-            ("outbox_limit", &self.outbox_limit),
-            ("outbox_patience", &self.outbox_patience),
-            ("pause_timeout", &self.pause_timeout),
-            ("ping_timeout", &self.ping_timeout),
-            ("tls_handshake_timeout", &self.tls_handshake_timeout),
-            ("tls_handshakes", &self.tls_handshakes),
-            ("upgrade_timeout", &self.upgrade_timeout),
-        ]
-        .into_iter()
-        .map(|(setting, count)| (setting, count.get()))
-        .collect()
-    }
+/// A struct of [`Count`]s that can tell them by their names.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! named_counts {
+    ($(#[$meta:meta])* $vis:vis struct $Name:ident { $($name:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        $vis struct $Name {
+            $($vis $name: $crate::Count,)*
+        }
+
+        impl $Name {
+            $vis fn counts(&self) -> $crate::Counts {
+                [$((stringify!($name), self.$name.get())),*].into_iter().collect()
+            }
+        }
+    };
 }
 
 /// What an engine is and has done, at one moment. What happens while it is taken may show in some numbers only.

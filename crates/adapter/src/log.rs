@@ -142,7 +142,8 @@ impl<P> Log<P> {
         while self.entries.front().is_some_and(|entry| entry.at + self.keep <= now) {
             self.drop_oldest();
         }
-        if self.entries.capacity() > 1024 && self.entries.len() < self.entries.capacity() / 4 {
+        // An entry has hundreds of bytes. Half of the room stays, so that no two events in a row make it grow and shrink.
+        if self.entries.len() < self.entries.capacity() / 4 {
             self.entries.shrink_to(self.entries.len() * 2);
         }
     }
@@ -241,6 +242,17 @@ mod tests {
         check(&log, start, &["me"], Some(&["new"]));
         log.forget_old(now + KEEP * 2);
         assert!(log.is_empty() && log.bytes == 0);
+    }
+
+    #[test]
+    fn the_memory_of_what_has_gone_is_given_back() {
+        let (mut log, now) = (log(), some_time());
+        for number in 0..20 {
+            log.append(Selection::all(), "old", 3, now + KEEP * (number / 10));
+        }
+        assert!(log.entries.capacity() < 40);
+        log.forget_old(now + KEEP * 2);
+        assert_eq!(log.entries.capacity(), 0);
     }
 
     #[test]

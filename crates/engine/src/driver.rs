@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sockeye_protocol::engine::{CloseReason, Packet, ProbeStep, Reaction};
 use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Input, Limits, Message, Opcode, ProtocolError, Role, close_frame, frame};
+use tokio_util::future::FutureExt as _;
 
 use crate::close::{CloseCause, Closed};
 use crate::connection::Connection;
@@ -120,13 +121,13 @@ impl Driver {
         self.phase = Phase::Ending(if let (Stop::NotUpgraded, Phase::Probing(probe)) = (stop, phase) {
             Box::pin(async move {
                 let ending = end_probe(&connection, reader, *probe, timeout);
-                let _ = connection.abort().run_until_cancelled(ending).await;
+                let _ = ending.with_cancellation_token(connection.abort()).await;
             })
         } else {
             let Some((writer, outbox)) = self.last_words() else { return };
             Box::pin(async move {
                 let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
-                if let Some(Err(_)) = connection.abort().run_until_cancelled(ending).await {
+                if let Some(Err(_)) = ending.with_cancellation_token(connection.abort()).await {
                     connection.counters().bounds.cut_off();
                 }
             })

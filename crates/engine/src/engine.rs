@@ -18,6 +18,7 @@ use sockeye_websocket::deflate::Deflate;
 use sockeye_websocket::{Decoder, Limits, Opcode, Role, frame};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::future::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -85,7 +86,8 @@ impl Shared {
         let Some(runtime) = runtime else {
             return tracing::error!("no runtime to run a task on: it is dropped");
         };
-        self.tasks.spawn_on(self.abort.clone().run_until_cancelled_owned(future), &runtime);
+        // Not `run_until_cancelled_owned`, an async function, in which the future has its room three times.
+        self.tasks.spawn_on(future.with_cancellation_token_owned(self.abort.clone()), &runtime);
     }
 
     /// See [`Engine::spawn_at_home`].

@@ -12,6 +12,7 @@ use http::{Extensions, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::oneshot;
+use tokio_util::future::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
@@ -212,7 +213,7 @@ where
     async fn receive(self, stream: TcpStream, peer: SocketAddr, pass: E::Pass) {
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
-        let entered = self.stop.run_until_cancelled(self.entrance.enter(stream, pass)).await;
+        let entered = self.entrance.enter(stream, pass).with_cancellation_token(&self.stop).await;
         match entered {
             Some(Ok(stream)) => self.talk(stream, peer).await,
             Some(Err(error)) => {

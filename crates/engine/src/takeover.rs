@@ -35,7 +35,8 @@ impl Takeover {
             Self::Probe { connection, attempt, deflate } => {
                 engine.start_probe(connection, attempt, Socket { deflate, ..socket });
             }
-            Self::Close => engine.close_at_once(socket).await,
+            // Boxed, or every session would pay for the room that a refused one takes.
+            Self::Close => Box::pin(engine.close_at_once(socket)).await,
         }
     }
 

@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
+use tokio_util::future::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{Body, RequestBody};
@@ -53,7 +54,7 @@ impl<E: Entrance> Talk<E> {
         let reading = timeout(engine.config().head_timeout, reading);
         // Who is between two polls fetches here what is left for it: nobody accepts it anywhere else.
         let stop = if *has_asked { engine.told() } else { stop };
-        match stop.run_until_cancelled(reading).await? {
+        match reading.with_cancellation_token(stop).await? {
             Ok(Ok(heard)) => {
                 *has_asked = true;
                 return Some(heard);

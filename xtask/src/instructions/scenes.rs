@@ -38,7 +38,18 @@ pub(super) const SCENES: &[Scene] = &[
         run: |to, rounds| echo(to, rounds, 64, 1),
     },
     Scene { name: "echo-polling", unit: "event of 64 B, 8 in a POST", rounds: 250, run: echo_polling },
-    Scene { name: "broadcast", unit: "delivery of 64 B to one of 200", rounds: 100, run: broadcast },
+    Scene {
+        name: "broadcast",
+        unit: "delivery of 64 B to one of 200",
+        rounds: 100,
+        run: |to, rounds| broadcast(to, rounds, 1),
+    },
+    Scene {
+        name: "broadcast-burst",
+        unit: "delivery of 64 B to one of 200, 8 in a burst",
+        rounds: 100,
+        run: |to, rounds| broadcast(to, rounds, 8),
+    },
     Scene { name: "rooms", unit: "delivery of 64 B to one of 10 in a room", rounds: 1000, run: rooms },
     Scene { name: "connect", unit: "session by WebSocket, with its end", rounds: 500, run: connect },
     Scene { name: "connect-polling", unit: "session by polling, with its end", rounds: 500, run: connect_polling },
@@ -99,16 +110,16 @@ fn echo_polling(to: SocketAddr, rounds: usize) -> io::Result<Exchanged> {
     Ok(Exchanged { units: rounds * 8, open: vec![polling.into_link()] })
 }
 
-fn broadcast(to: SocketAddr, rounds: usize) -> io::Result<Exchanged> {
+fn broadcast(to: SocketAddr, rounds: usize, burst: usize) -> io::Result<Exchanged> {
     let mut links = (0..CROWD).map(|_| Link::join(to)).collect::<io::Result<Vec<_>>>()?;
     let data = data(64);
-    let event = text(&format!(r#"42["broadcast","{data}"]"#));
-    let news = text_answer(&format!(r#"42["broadcast","{data}"]"#));
+    let event = text(&format!(r#"42["broadcast","{data}"]"#)).repeat(burst);
+    let news = text_answer(&format!(r#"42["broadcast","{data}"]"#)).repeat(burst);
     for _ in 0..rounds {
         links[0].send(&event)?;
         links.iter_mut().try_for_each(|link| link.expect(&news))?;
     }
-    Ok(Exchanged { units: rounds * CROWD, open: links })
+    Ok(Exchanged { units: rounds * burst * CROWD, open: links })
 }
 
 fn rooms(to: SocketAddr, rounds: usize) -> io::Result<Exchanged> {

@@ -33,10 +33,10 @@ const retries = Number(options.retries ?? (options.quick ? 0 : 1));
 const scenes = pick(SCENES, options.scenes, "scene");
 const contestants = pick(CONTESTANTS, options.contestants, "contestant");
 
-/** The entries whose names begin with one of the given words; all without any. Names hold commas too, but with a space behind. */
+/** The entries whose names begin with one of the given words; all without any. Names hold commas too, but with a space behind, or between digits. */
 function pick(all, words, what) {
   if (words === undefined) return { ...all };
-  const wanted = words.split(/,(?! )/);
+  const wanted = words.split(/,(?! |(?<=\d,)\d)/);
   for (const word of wanted) {
     if (!Object.keys(all).some((name) => name.startsWith(word))) {
       throw new Error(`no ${what} begins with "${word}": there are ${Object.keys(all).join("; ")}`);

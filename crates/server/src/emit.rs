@@ -232,7 +232,11 @@ impl Broadcast {
     }
 
     /// Asks the selected sockets of this node.
-    pub(crate) fn ask_here<T>(&self, event: &str, arguments: &impl ToArguments) -> Result<(Vec<AckFuture<T>>, Vec<Socket>), EmitError> {
+    pub(crate) fn ask_here<T>(
+        &self,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<(Vec<AckFuture<T>>, Vec<Socket>), EmitError> {
         let mut asked = Vec::new();
         let mut sockets = Vec::new();
         for namespace in self.namespace.family() {
@@ -254,7 +258,12 @@ impl Broadcast {
     }
 
     /// Asks the selected sockets of other nodes.
-    fn ask_there(&self, others: &Cluster, event: &str, arguments: &impl ToArguments) -> Result<Vec<AskedClients>, EmitError> {
+    fn ask_there(
+        &self,
+        others: &Cluster,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<Vec<AskedClients>, EmitError> {
         let flags = Flags { timeout: self.timeout, ..self.flags() };
         let family = self.namespace.family();
         let asked = family.iter().map(|namespace| {
@@ -277,7 +286,8 @@ impl Broadcast {
         let Some(others) = self.others() else { return found };
         for namespace in self.namespace.family() {
             let timeout = self.timeout.filter(|timeout| *timeout != DEFAULT_TIMEOUT);
-            let Answers { answers, missing } = others.fetch_sockets(namespace.name(), self.selection.clone(), timeout).await;
+            let Answers { answers, missing } =
+                others.fetch_sockets(namespace.name(), self.selection.clone(), timeout).await;
             found.answers.extend(answers.into_iter().map(|socket| RemoteSocket::elsewhere(&namespace, socket)));
             found.missing.add(missing);
         }

@@ -63,7 +63,10 @@ impl ServerEvent {
 
 impl fmt::Debug for ServerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerEvent").field("name", &self.name).field("is_asked", &self.is_asked()).finish_non_exhaustive()
+        f.debug_struct("ServerEvent")
+            .field("name", &self.name)
+            .field("is_asked", &self.is_asked())
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,9 +145,14 @@ pub(crate) fn received(namespace: &Namespace, event: Vec<Value>, reply: Option<R
     };
     let Some(server) = namespace.server() else { return };
     let Ok(arguments) = raw(&Spread(arguments)) else {
-        return tracing::debug!(namespace = namespace.name(), name, "an event of another server can't be read: ignored");
+        return tracing::debug!(
+            namespace = namespace.name(),
+            name,
+            "an event of another server can't be read: ignored"
+        );
     };
-    let (own, parents) = (namespace.inner().server_side.load(), namespace.parent().map(|parent| parent.inner().server_side.load()));
+    let (own, parents) =
+        (namespace.inner().server_side.load(), namespace.parent().map(|parent| parent.inner().server_side.load()));
     let handlers = own.iter().chain(parents.iter().flat_map(|parents| parents.iter()));
     let mut reply = reply;
     for (_, handler) in handlers.filter(|(event, _)| *event == name) {

@@ -1,5 +1,6 @@
 //! One cluster adapter above every broker.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use super::counters::ClusterCounts;
 use super::local::Local;
 use super::node::Node;
 use super::requests::{Answers, Came, Missing, Pending};
-use super::{Broadcast, Message, RequestId, SocketDetails};
+use super::{Broadcast, Message, NodeId, RequestId, SocketDetails};
 use crate::names::Room;
 use crate::selection::Selection;
 
@@ -59,10 +60,15 @@ impl Cluster {
     ///
     /// # Cancel safety
     /// Dropped, nothing is published any more, and what waits is lost.
-    pub async fn run(&self, local: Weak<dyn Local>) -> Result<std::convert::Infallible, BrokerError> {
+    pub async fn run(&self, local: Weak<dyn Local>) -> Result<Infallible, BrokerError> {
         let _ = self.node.local.set(local);
         self.node.broker.start(Inbox::new(self.node.clone())).await?;
-        self.node.publisher.run(&*self.node.broker).await
+        self.node.publisher.run(&*self.node.broker).await;
+    }
+
+    /// The name of this node.
+    pub fn id(&self) -> &NodeId {
+        self.node.broker.node()
     }
 
     /// This node has a namespace, and hears from here on what is sent to it.
@@ -101,14 +107,24 @@ impl Cluster {
     }
 
     /// The selected sockets of the other nodes, as far as these answer in time.
-    pub async fn fetch_sockets(&self, namespace: &str, to: Selection, timeout: Option<Duration>) -> Answers<SocketDetails> {
+    pub async fn fetch_sockets(
+        &self,
+        namespace: &str,
+        to: Selection,
+        timeout: Option<Duration>,
+    ) -> Answers<SocketDetails> {
         let asked = self.ask(namespace, |request| Message::FetchSockets { to, request });
         let (came, missing) = asked.wait(Some(timeout.unwrap_or(self.settings.requests_timeout)), |_| true).await;
         Answers { answers: came.sockets, missing }
     }
 
     /// Sends an event to the other servers, and gives their answers, as far as they come in time.
-    pub async fn server_side_ask(&self, namespace: &str, event: Vec<Value>, timeout: Option<Duration>) -> Answers<Value> {
+    pub async fn server_side_ask(
+        &self,
+        namespace: &str,
+        event: Vec<Value>,
+        timeout: Option<Duration>,
+    ) -> Answers<Value> {
         let asked = self.ask(namespace, |request| Message::ServerSideEmit { event, request: Some(request) });
         let (came, missing) = asked.wait(Some(timeout.unwrap_or(self.settings.requests_timeout)), |_| true).await;
         Answers { answers: came.values, missing }

@@ -18,7 +18,24 @@ name! {
 /// The name that all processes give that only emit.
 const EMITTER: &str = "emitter";
 
+/// As many random hexadecimal digits as Node's servers take.
+fn random_digits() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+impl RequestId {
+    /// One that nobody else takes.
+    pub fn random() -> Self {
+        Self::from(random_digits())
+    }
+}
+
 impl NodeId {
+    /// One that no other node has, for formats that leave the choice.
+    pub fn random() -> Self {
+        Self::from(random_digits())
+    }
+
     /// A process that sends and receives nothing: no node of the cluster.
     pub fn emitter() -> Self {
         Self::new(EMITTER)

@@ -76,7 +76,8 @@ impl Node {
                 let ids = local.sockets(&namespace, &to).into_iter().map(|socket| socket.id).collect();
                 self.way(namespace, from, request).send(|request| Message::Ids { request, ids });
             }
-            Message::Ordered { request, order } => {
+            // Only the node that has the socket answers.
+            Message::Ordered { request, order } if has(local, &namespace, &order) => {
                 self.take(local, Envelope { from: from.clone(), namespace: namespace.clone(), message: *order });
                 self.way(namespace, from, request).send(|request| Message::Done { request });
             }
@@ -84,8 +85,8 @@ impl Node {
             Message::ServerSideAnswer { request, answer } => self.answered(&request, from, Answer::Value(answer)),
             Message::ClientCount { request, count } => self.answered(&request, from, Answer::ClientCount(count)),
             Message::ClientAnswer { request, answer } => self.answered(&request, from, Answer::Client(answer)),
-            // We never ask for these.
-            Message::Rooms { .. } | Message::Ids { .. } | Message::Done { .. } => {}
+            // What is left is for others: we never ask for rooms or ids.
+            Message::Ordered { .. } | Message::Rooms { .. } | Message::Ids { .. } | Message::Done { .. } => {}
         }
     }
 
@@ -94,6 +95,14 @@ impl Node {
             tracing::trace!(%request, "an answer that nobody waits for");
         }
     }
+}
+
+/// Whether the socket is here that an order is for.
+fn has(local: &dyn Local, namespace: &str, order: &Message) -> bool {
+    let (Message::Join { to, .. } | Message::Leave { to, .. } | Message::Disconnect { to, .. }) = order else {
+        return false;
+    };
+    !local.sockets(namespace, to).is_empty()
 }
 
 impl Receive for Node {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::broker::{Broker, BrokerError, Outgoing};
 use super::counters::Counters;
+use super::weight::weight;
 
 /// The messages that wait to be published, in their order.
 ///
@@ -40,7 +41,7 @@ impl Publisher {
 
     /// Has a message published. Says whether there was room for it.
     pub(super) fn push(&self, message: Outgoing) -> bool {
-        let size = message.envelope.message.size();
+        let size = weight(&message.envelope.message);
         let mut queue = self.queue.lock();
         // One that is larger than the bound may wait alone.
         if queue.bytes + size > self.limit && !queue.waiting.is_empty() {
@@ -57,7 +58,7 @@ impl Publisher {
     }
 
     /// Publishes what waits, for ever.
-    pub(super) async fn run(&self, broker: &dyn Broker) {
+    pub(super) async fn run(&self, broker: &dyn Broker) -> ! {
         loop {
             let batch = self.next().await;
             let results = broker.publish(&batch).await;
@@ -69,16 +70,19 @@ impl Publisher {
     async fn next(&self) -> Vec<Outgoing> {
         loop {
             let filled = self.filled.notified();
-            let mut queue = self.queue.lock();
-            if !queue.waiting.is_empty() {
-                queue.bytes = 0;
-                let batch: Vec<_> = std::mem::take(&mut queue.waiting).into();
-                queue.publishing = batch.len();
+            if let Some(batch) = self.take() {
                 return batch;
             }
-            drop(queue);
             filled.await;
         }
+    }
+
+    fn take(&self) -> Option<Vec<Outgoing>> {
+        let mut queue = self.queue.lock();
+        let batch: Vec<_> = std::mem::take(&mut queue.waiting).into();
+        queue.bytes = 0;
+        queue.publishing = batch.len();
+        (!batch.is_empty()).then_some(batch)
     }
 
     fn published(&self, results: &[Result<(), BrokerError>], asked: usize) {
@@ -104,12 +108,15 @@ impl Publisher {
     pub(super) async fn flushed(&self) {
         loop {
             let emptied = self.emptied.notified();
-            let queue = self.queue.lock();
-            if queue.waiting.is_empty() && queue.publishing == 0 {
+            if self.is_empty() {
                 return;
             }
-            drop(queue);
             emptied.await;
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.waiting.is_empty() && queue.publishing == 0
     }
 }

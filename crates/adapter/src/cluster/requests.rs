@@ -10,12 +10,18 @@ use tokio::sync::Notify;
 use super::{NodeId, RequestId, SocketDetails};
 
 /// What nodes have answered, and which ones have not.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answers<T> {
     /// The answers that came.
     pub answers: Vec<T>,
     /// Who did not answer in time.
     pub missing: Missing,
+}
+
+impl<T> Default for Answers<T> {
+    fn default() -> Self {
+        Self { answers: Vec::new(), missing: Missing::default() }
+    }
 }
 
 /// The nodes that did not answer in time.
@@ -30,6 +36,13 @@ pub struct Missing {
 }
 
 impl Missing {
+    /// Adds those that did not answer another question.
+    pub fn add(&mut self, more: Self) {
+        self.nodes.extend(more.nodes);
+        self.others += more.others;
+        self.unknown |= more.unknown;
+    }
+
     /// Whether nobody is missing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -1,5 +1,7 @@
 //! No bytes do harm, and what is read can be written.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use sockeye_protocol::socket::Value;
 
@@ -8,6 +10,7 @@ use crate::{
     support::{
         Look,
         fuzzed::{self, redis_wire},
+        messages,
     },
 };
 
@@ -17,6 +20,8 @@ fn the_fuzz_corpus_does_no_harm() {
 }
 
 /// Each golden message, as an input of the fuzz target.
+static GOLDEN: LazyLock<Vec<Vec<u8>>> = LazyLock::new(golden);
+
 fn golden() -> Vec<Vec<u8>> {
     let files = [
         include_str!("../golden/classic.json"),
@@ -25,7 +30,7 @@ fn golden() -> Vec<Vec<u8>> {
     ];
     let of = |(index, file)| {
         let file: Value = serde_json::from_str(file).unwrap();
-        let messages = crate::support::messages(&file).into_iter();
+        let messages = messages(&file).into_iter();
         let inputs = messages.map(move |golden| match (index, golden.json.get("entry")) {
             (_, Some(entry)) => {
                 let data = entry.at("data").text_if_any().unwrap_or_default();
@@ -50,8 +55,7 @@ proptest! {
 
     #[test]
     fn no_change_of_a_message_does_harm(which: prop::sample::Index, at: prop::sample::Index, byte: u8, cut: bool) {
-        let golden = golden();
-        let mut input = golden[which.index(golden.len())].clone();
+        let mut input = which.get(&GOLDEN).clone();
         let at = at.index(input.len());
         input[at] = byte;
         if cut {

@@ -13,7 +13,8 @@
 //!
 //! In what Node answers the sender is left out ([`NodeId::unknown`](sockeye_adapter::cluster::NodeId::unknown)). An answer
 //! whose sender is known is written with it, behind everything else, where Node ignores it. Bytes within JSON become
-//! `{"type":"Buffer","data":[…]}`, as in Node.
+//! `{"type":"Buffer","data":[…]}`, as in Node. An answer of no socket ids can't be told from one of no sockets, and is
+//! read as that.
 //!
 //! ```
 //! use sockeye_adapter::cluster::{Envelope, Message, NodeId};

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde::de::DeserializeOwned;
 use sockeye_adapter::cluster::{self, ClientAnswers, Flags, Local, Reply, SocketDetails};
 use sockeye_adapter::{Room, Selection};
-use serde::de::DeserializeOwned;
+use sockeye_engine::ConfigError;
 use sockeye_protocol::socket::{Arguments, ArgumentsError, EncodeError, RawArguments, Spread, ToArguments, Value};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::ack::AckFuture;
 use crate::emit::Broadcast;
@@ -59,7 +63,11 @@ pub(crate) fn split_event(event: Vec<Value>) -> Option<(String, Vec<Value>)> {
 
 impl ServerInner {
     /// The event of another node, to be sent to sockets of this one.
-    fn event_of_others(&self, namespace: &str, event: cluster::Broadcast) -> Option<(Broadcast, String, Spread<Value>)> {
+    fn event_of_others(
+        &self,
+        namespace: &str,
+        event: cluster::Broadcast,
+    ) -> Option<(Broadcast, String, Spread<Value>)> {
         let cluster::Broadcast { event, to, flags, .. } = event;
         let namespace = self.namespaces.get(namespace)?;
         let Some((name, arguments)) = split_event(event) else {
@@ -144,18 +152,23 @@ impl Namespace {
 }
 
 /// Ends the work for the cluster when the server goes.
-pub(crate) struct Running(tokio::task::JoinHandle<()>);
+pub(crate) struct Running(JoinHandle<()>);
 
 impl Running {
     /// Begins to serve other nodes, on the present runtime.
-    pub(crate) fn start(cluster: cluster::Cluster, server: &Arc<ServerInner>) -> Self {
+    ///
+    /// # Errors
+    /// If there is no runtime.
+    pub(crate) fn start(cluster: cluster::Cluster, server: &Arc<ServerInner>) -> Result<Self, ConfigError> {
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime { setting: "adapter" })?;
         let server: Arc<dyn Local> = server.clone();
         let local = Arc::downgrade(&server);
-        #[expect(clippy::disallowed_methods, reason = "the engine would wait for it when it closes, and it never ends")]
-        Self(tokio::spawn(async move {
+        // Not as a task of the engine, which would wait for it when it closes: it never ends.
+        let running = runtime.spawn(async move {
             let Err(error) = cluster.run(local).await;
             tracing::error!(%error, "no other node is reached: the broker can't be used");
-        }))
+        });
+        Ok(Self(running))
     }
 }
 

@@ -226,7 +226,7 @@ impl Broadcast {
             Ok((here, there))
         });
         match asked {
-            Ok(((asked, sockets), there)) => RepliesFuture::new(asked, sockets, there),
+            Ok(((asked, sockets), there)) => RepliesFuture::new(asked, sockets, there.unwrap_or_default()),
             Err(error) => RepliesFuture::failed(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sockeye::{Arguments, Data, EmitError, Namespace, RemoteSocket, Socket};
+use sockeye::{AckError, Answers, Arguments, Data, Namespace, RemoteSocket, Socket};
 
 use crate::arguments::{Rooms, done};
 use crate::rooms::sorted;
@@ -35,8 +35,8 @@ fn sides(namespace: &Namespace) {
         done(socket.namespace().server_side_emit("side", &arguments))
     });
     namespace.on("side-ask", async |socket: Socket, arguments: Arguments| {
-        let replies = socket.namespace().server_side_emit_with_ack("side-ask", &arguments).await?;
-        Ok::<_, EmitError>(Data(Replies { err: false, replies }))
+        let Answers { answers, missing } = socket.namespace().server_side_emit_with_ack("side-ask", &arguments).await?;
+        Ok::<_, AckError>(Data(Replies { err: !missing.is_empty(), replies: answers }))
     });
 }
 
@@ -64,8 +64,8 @@ impl Found {
 async fn who(socket: Socket, Data(room): Data<Option<String>>) -> Vec<Found> {
     let namespace = socket.namespace();
     let sockets = match room {
-        Some(room) => namespace.to(room).fetch_sockets().await,
-        None => namespace.fetch_sockets().await,
+        Some(room) => namespace.to(room).fetch_sockets().await.answers,
+        None => namespace.fetch_sockets().await.answers,
     };
     let mut found: Vec<_> = sockets.iter().map(Found::of).collect();
     found.sort_by(|one, other| one.id.cmp(&other.id));

@@ -64,6 +64,10 @@ impl Local for Recorder {
         self.tell(format!("{namespace} {:?} disconnect {close}", rooms(to)));
     }
 
+    fn has(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
     fn sockets(&self, _: &str, _: &Selection) -> Vec<SocketDetails> {
         let details = |id: &&str| SocketDetails {
             id: SocketId::new(id),

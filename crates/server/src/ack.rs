@@ -248,6 +248,20 @@ pub struct Replies<T> {
     pub elsewhere: Elsewhere<T>,
 }
 
+impl<T> Replies<T> {
+    /// All answers, of this node and of the others.
+    pub fn into_values(self) -> Vec<T> {
+        let here = self.answers.into_iter().map(|(_, answer)| answer);
+        here.chain(self.elsewhere.answers).collect()
+    }
+
+    /// Whether all who were asked have answered, on all nodes.
+    pub fn is_complete(&self) -> bool {
+        let Elsewhere { missing, nodes, .. } = &self.elsewhere;
+        self.missing.is_empty() && *missing == 0 && nodes.is_empty()
+    }
+}
+
 /// What sockets of other nodes answered.
 #[derive(Debug)]
 pub struct Elsewhere<T> {

@@ -403,8 +403,8 @@ impl ServerBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn adapter(mut self, broker: Arc<dyn Broker>) -> Self {
-        self.adapter = Some(broker);
+    pub fn adapter(mut self, broker: impl Into<Arc<dyn Broker>>) -> Self {
+        self.adapter = Some(broker.into());
         self
     }
 

@@ -127,6 +127,10 @@ impl Local for ServerInner {
         }
     }
 
+    fn has(&self, namespace: &str, room: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|namespace| namespace.inner().rooms.lock().has(room))
+    }
+
     fn sockets(&self, namespace: &str, to: &Selection) -> Vec<SocketDetails> {
         self.selected(namespace, to).iter().map(|socket| RemoteSocket::of(socket).into_details()).collect()
     }

@@ -91,6 +91,7 @@ pub struct Inbox(std::sync::Arc<dyn Receive>);
 /// What takes messages in.
 pub(super) trait Receive: Send + Sync {
     fn receive(&self, envelope: Envelope);
+    fn wants(&self, namespace: &str, room: &str) -> bool;
     fn ignored(&self, reason: &dyn fmt::Display);
 }
 
@@ -102,6 +103,11 @@ impl Inbox {
     /// A message has come. Never waits.
     pub fn receive(&self, envelope: Envelope) {
         self.0.receive(envelope);
+    }
+
+    /// Whether somebody here is in this room: a broadcast to it alone need not be read otherwise.
+    pub fn wants(&self, namespace: &str, room: &str) -> bool {
+        self.0.wants(namespace, room)
     }
 
     /// Something has come that is no message of the format: it is counted and ignored.

@@ -30,6 +30,9 @@ pub trait Local: Send + Sync + 'static {
     /// Disconnects the selected sockets, with their connections if `close`.
     fn disconnect(&self, namespace: &str, to: &Selection, close: bool);
 
+    /// Whether somebody is in this room, or it is the id of a socket.
+    fn has(&self, namespace: &str, room: &str) -> bool;
+
     /// The selected sockets.
     fn sockets(&self, namespace: &str, to: &Selection) -> Vec<SocketDetails>;
 

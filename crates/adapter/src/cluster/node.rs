@@ -116,6 +116,10 @@ impl Receive for Node {
         }
     }
 
+    fn wants(&self, namespace: &str, room: &str) -> bool {
+        self.local.get().and_then(Weak::upgrade).is_some_and(|local| local.has(namespace, room))
+    }
+
     fn ignored(&self, reason: &dyn fmt::Display) {
         self.counters.ignored();
         tracing::debug!(%reason, "what came from the broker is no message: ignored");

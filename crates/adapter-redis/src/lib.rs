@@ -2,8 +2,10 @@
 
 pub mod wire; // Channels, streams and bytes of each format.
 
+mod classic; // The cluster over pub/sub.
 mod connection; // Connections to Redis.
-mod pub_sub; // The cluster over pub/sub.
+mod pub_sub; // What all clusters over pub/sub share.
 mod subscriber; // The way in.
+mod topics; // What is subscribed to.
 
-pub use pub_sub::{RedisAdapter, RedisAdapterBuilder};
+pub use classic::{RedisAdapter, RedisAdapterBuilder};

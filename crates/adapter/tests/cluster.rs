@@ -61,7 +61,8 @@ async fn nodes_that_are_cut_off_are_missing_until_they_are_back() {
 #[tokio::test(start_paused = true)]
 async fn answers_find_their_requests_however_late_and_lossy_the_way_is() {
     let hub = MemoryHub::new();
-    let (one, _two, _three) = (Node::silent(&hub, &[]).await, Node::answering(&hub, &["b"]).await, Node::answering(&hub, &["c"]).await);
+    let (one, _two, _three) =
+        (Node::silent(&hub, &[]).await, Node::answering(&hub, &["b"]).await, Node::answering(&hub, &["c"]).await);
     settle().await;
     hub.set_faults(Faults { delay: Duration::from_millis(800), loss: 0.2, ..Faults::default() });
     let (mut whole, mut partial) = (0, 0);

@@ -6,7 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
 mod classic;
+#[path = "../../../adapter/tests/conformance/mod.rs"]
+mod conformance;
 mod hostile; // No bytes do harm.
+mod pub_sub; // A cluster on a Redis.
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;
 mod sharded;

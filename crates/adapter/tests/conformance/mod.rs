@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use sockeye_adapter::cluster::{
     Answers, Broadcast, Broker, ClientAnswers, Cluster, ClusterSettings, Flags, Local, Missing, Reply, SocketDetails,
 };
-use sockeye_adapter::{Room, Selection, SocketId};
+use sockeye_adapter::{Room, RoomKind, Selection, SocketId};
 use sockeye_protocol::socket::Value;
 use tokio::time::{Instant, sleep};
 
@@ -142,6 +142,9 @@ impl Node {
     /// Somebody is in this room of `/` now.
     pub(crate) fn open_room(&self, room: &str) {
         self.recorder.rooms.lock().insert(room.to_owned());
+        if let Some(interest) = self.broker.interest() {
+            interest.room_created("/", &room.into(), RoomKind::Joined);
+        }
     }
 }
 

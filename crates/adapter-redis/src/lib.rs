@@ -5,7 +5,9 @@ pub mod wire; // Channels, streams and bytes of each format.
 mod classic; // The cluster over pub/sub.
 mod connection; // Connections to Redis.
 mod pub_sub; // What all clusters over pub/sub share.
+mod sharded; // The cluster over sharded pub/sub.
 mod subscriber; // The way in.
 mod topics; // What is subscribed to.
 
 pub use classic::{RedisAdapter, RedisAdapterBuilder};
+pub use sharded::{ShardedRedisAdapter, ShardedRedisAdapterBuilder};

@@ -13,5 +13,6 @@ mod pub_sub; // A cluster on a Redis.
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;
 mod sharded;
+mod sharded_pub_sub; // The same, sharded.
 mod streams;
 mod support;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use redis::IntoConnectionInfo;
 use sockeye_adapter::cluster::{Broker, BrokerError, Destination, Envelope, NodeId, Outgoing};
 
-use crate::connection::{Commands, Endpoint};
+use crate::commands::Commands;
+use crate::connection::Place;
+use crate::endpoint::Endpoint;
 use crate::pub_sub::{Came, Format, PubSub};
 use crate::topics::Topic;
 use crate::wire::classic::{Channel, Channels, decode, encode};
@@ -44,6 +46,16 @@ impl RedisAdapter {
         Self::builder().connect(address).await
     }
 
+    /// Connects to a Redis Cluster, of which some nodes are named, with the default settings.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_cluster<A: IntoConnectionInfo>(
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<Self, BrokerError> {
+        Self::builder().connect_cluster(addresses).await
+    }
+
     /// Other settings.
     pub fn builder() -> RedisAdapterBuilder {
         RedisAdapterBuilder { key: "socket.io".to_owned(), specific_answers: false }
@@ -69,7 +81,21 @@ impl RedisAdapterBuilder {
     /// # Errors
     /// As [`RedisAdapter::connect`].
     pub async fn connect(self, address: impl IntoConnectionInfo) -> Result<RedisAdapter, BrokerError> {
-        let endpoint = Endpoint::new(address)?;
+        self.open(Endpoint::single(address)?).await
+    }
+
+    /// Connects to a Redis Cluster, of which some nodes are named; they know the others.
+    ///
+    /// # Errors
+    /// As [`RedisAdapter::connect`].
+    pub async fn connect_cluster<A: IntoConnectionInfo>(
+        self,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<RedisAdapter, BrokerError> {
+        self.open(Endpoint::cluster(addresses)?).await
+    }
+
+    async fn open(self, endpoint: Endpoint) -> Result<RedisAdapter, BrokerError> {
         let commands = Commands::connect(endpoint.clone()).await?;
         let id = NodeId::from(short_id(rand::random()).to_string());
         Ok(RedisAdapter(Arc::new(PubSub::new(id, self, endpoint, commands))))
@@ -90,6 +116,10 @@ impl Format for RedisAdapterBuilder {
 
     fn channels(&self, namespace: &str) -> Channels {
         Channels::new(&self.key, namespace)
+    }
+
+    fn publisher(&self, _: &str) -> Place {
+        Place::Home
     }
 
     fn topics(&self, channels: &Channels, node: &NodeId) -> Vec<Topic> {

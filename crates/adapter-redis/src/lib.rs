@@ -3,7 +3,9 @@
 pub mod wire; // Channels, streams and bytes of each format.
 
 mod classic; // The cluster over pub/sub.
-mod connection; // Connections to Redis.
+mod commands; // The way out.
+mod connection; // One connection, to one Redis or to many.
+mod endpoint; // Where Redis is, and what its errors mean.
 mod pub_sub; // What all clusters over pub/sub share.
 mod sharded; // The cluster over sharded pub/sub.
 mod subscriber; // The way in.

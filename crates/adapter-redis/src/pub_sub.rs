@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use redis::{FromRedisValue, Value, pipe};
+use redis::{FromRedisValue, Value, cmd};
 use smol_str::SmolStr;
 use sockeye_adapter::cluster::{BoxFuture, Broker, BrokerError, Envelope, Inbox, Interest, NodeId, Outgoing};
 use sockeye_adapter::{Room, RoomKind};
 use tokio::task::JoinSet;
 
-use crate::connection::{Commands, Endpoint};
+use crate::commands::Commands;
+use crate::connection::{Command, Place};
+use crate::endpoint::Endpoint;
 use crate::subscriber::Subscriber;
 use crate::topics::Topic;
 use crate::wire::{DecodeError, EncodeError};
@@ -25,6 +27,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// What `PUBSUB` is asked for the number of subscribers.
     const COUNT: &'static str;
+
+    /// Where in a Redis Cluster messages for a channel are published.
+    fn publisher(&self, channel: &str) -> Place;
 
     /// The channels of a namespace.
     fn channels(&self, namespace: &str) -> Self::Channels;
@@ -164,19 +169,21 @@ impl<F: Format> Broker for PubSub<F> {
 
     fn publish<'a>(&'a self, messages: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), BrokerError>>> {
         Box::pin(async move {
-            let mut pipeline = pipe();
+            let mut commands = Vec::with_capacity(messages.len());
             let encoded: Vec<Result<(), BrokerError>> = messages
                 .iter()
                 .map(|message| {
                     let (channel, bytes) = self.encode(message)?;
-                    pipeline.cmd(F::PUBLISH).arg(channel).arg(bytes);
+                    let (place, mut command) = (self.shared.format.publisher(&channel), cmd(F::PUBLISH));
+                    command.arg(channel).arg(bytes);
+                    commands.push(Command { place, command });
                     Ok(())
                 })
                 .collect();
-            if pipeline.is_empty() {
+            if commands.is_empty() {
                 return encoded;
             }
-            let published = self.commands.run(&mut pipeline).await;
+            let published = self.commands.run(commands).await;
             let mut results = published.as_ref().map(|results| results.iter());
             let mut next = || match &mut results {
                 Ok(results) => results.next().map_or(Ok(()), |result| result.clone().map(drop)),
@@ -190,9 +197,10 @@ impl<F: Format> Broker for PubSub<F> {
         Box::pin(async move {
             let format = &self.shared.format;
             let counted = format.counted(&format.channels(namespace));
-            let mut command = pipe();
-            command.cmd("PUBSUB").arg(F::COUNT).arg(counted.name());
-            let counted = self.commands.run(&mut command).await?;
+            let mut command = cmd("PUBSUB");
+            command.arg(F::COUNT).arg(counted.name());
+            // One who has not the channel any more would not say so.
+            let counted = self.commands.run(vec![Command { place: Place::Everywhere, command }]).await?;
             let counted = counted.into_iter().next().unwrap_or(Ok(Value::Nil))?;
             <Vec<(String, usize)>>::from_redis_value(counted)
                 .map(|counted| counted.iter().map(|(_, count)| count).sum())

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use redis::{IntoConnectionInfo, pipe};
+use redis::{IntoConnectionInfo, cmd};
 use sockeye_adapter::cluster::{Broker, BrokerError, Destination, Envelope, NodeId, Outgoing};
 use sockeye_adapter::{Room, RoomKind};
 
-use crate::connection::{Commands, Endpoint};
+use crate::commands::Commands;
+use crate::connection::{Command, Place};
+use crate::endpoint::Endpoint;
 use crate::pub_sub::{Came, Format, PubSub};
 use crate::topics::Topic;
 use crate::wire::sharded::{Channels, SubscriptionMode, decode, encode};
@@ -52,6 +54,16 @@ impl ShardedRedisAdapter {
         Self::builder().connect(address).await
     }
 
+    /// Connects to a Redis Cluster, of which some nodes are named, with the default settings.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_cluster<A: IntoConnectionInfo>(
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<Self, BrokerError> {
+        Self::builder().connect_cluster(addresses).await
+    }
+
     /// Other settings.
     pub fn builder() -> ShardedRedisAdapterBuilder {
         ShardedRedisAdapterBuilder { prefix: "socket.io".to_owned(), mode: SubscriptionMode::default() }
@@ -79,7 +91,21 @@ impl ShardedRedisAdapterBuilder {
     /// # Errors
     /// As [`ShardedRedisAdapter::connect`].
     pub async fn connect(self, address: impl IntoConnectionInfo) -> Result<ShardedRedisAdapter, BrokerError> {
-        let endpoint = Endpoint::new(address)?;
+        self.open(Endpoint::single(address)?).await
+    }
+
+    /// Connects to a Redis Cluster, of which some nodes are named; they know the others.
+    ///
+    /// # Errors
+    /// As [`ShardedRedisAdapter::connect`].
+    pub async fn connect_cluster<A: IntoConnectionInfo>(
+        self,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<ShardedRedisAdapter, BrokerError> {
+        self.open(Endpoint::cluster(addresses)?).await
+    }
+
+    async fn open(self, endpoint: Endpoint) -> Result<ShardedRedisAdapter, BrokerError> {
         let commands = Commands::connect(endpoint.clone()).await?;
         check(&commands).await?;
         let id = NodeId::from(long_id(rand::random()).to_string());
@@ -89,9 +115,9 @@ impl ShardedRedisAdapterBuilder {
 
 /// Whether Redis knows sharded pub/sub at all.
 async fn check(commands: &Commands) -> Result<(), BrokerError> {
-    let mut question = pipe();
-    question.cmd("PUBSUB").arg(ShardedRedisAdapterBuilder::COUNT);
-    match commands.run(&mut question).await?.into_iter().next() {
+    let mut command = cmd("PUBSUB");
+    command.arg(ShardedRedisAdapterBuilder::COUNT);
+    match commands.run(vec![Command { place: Place::Home, command }]).await?.into_iter().next() {
         Some(Err(BrokerError::Refused { reason })) if reason.to_lowercase().contains("unknown subcommand") => {
             let remedy = "sharded pub/sub needs Redis 7 or newer; with this one use `RedisAdapter` on all nodes";
             Err(BrokerError::Refused { reason: format!("{reason}: {remedy}") })
@@ -115,6 +141,10 @@ impl Format for ShardedRedisAdapterBuilder {
 
     fn channels(&self, namespace: &str) -> Channels {
         Channels::new(&self.prefix, namespace, self.mode)
+    }
+
+    fn publisher(&self, channel: &str) -> Place {
+        Place::Of(channel.to_owned())
     }
 
     fn topics(&self, channels: &Channels, node: &NodeId) -> Vec<Topic> {

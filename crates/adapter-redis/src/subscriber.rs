@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisResult, Value, cmd};
 use sockeye_adapter::cluster::BrokerError;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::connection::Endpoint;
+use crate::connection::{Command, Connection, Place};
+use crate::endpoint::Endpoint;
 use crate::topics::{Topic, Topics, commands};
 
 /// How often a quiet connection is asked whether it still is one.
@@ -28,7 +28,7 @@ pub(crate) type Receive = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 /// Keeps a connection subscribed to what is wanted.
 pub(crate) struct Subscriber {
     endpoint: Endpoint,
-    topics: Mutex<Topics>,
+    topics: Arc<Mutex<Topics>>,
     changed: Notify,
     /// What came of the last attempt to subscribe to all that is wanted.
     state: watch::Sender<Option<Result<(), BrokerError>>>,
@@ -37,7 +37,7 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         let state = watch::Sender::new(None);
-        Self { endpoint, topics: Mutex::default(), changed: Notify::new(), state }
+        Self { endpoint, topics: Arc::default(), changed: Notify::new(), state }
     }
 
     /// These are wanted from here on. They are subscribed to in their order.
@@ -92,7 +92,7 @@ impl Subscriber {
     /// One connection, from its beginning to its end; gives the reason of that.
     async fn connected(&self, receive: &Arc<Receive>) -> BrokerError {
         let lost = Arc::new(Notify::new());
-        let (receive, gone) = (receive.clone(), lost.clone());
+        let (receive, gone, topics) = (receive.clone(), lost.clone(), self.topics.clone());
         let on_push = move |push: PushInfo| match (push.kind, &push.data[..]) {
             (PushKind::Message | PushKind::SMessage, [Value::BulkString(channel), Value::BulkString(bytes)])
             | (PushKind::PMessage, [_, Value::BulkString(channel), Value::BulkString(bytes)]) => {
@@ -101,6 +101,13 @@ impl Subscriber {
                 }
             }
             (PushKind::Disconnection, _) => gone.notify_one(),
+            // Another node of the Redis Cluster has the channel now.
+            (PushKind::SUnsubscribe, [Value::BulkString(channel), ..]) => {
+                let topic = Topic::Sharded(String::from_utf8_lossy(channel).into_owned());
+                if topics.lock().is_subscribed(&topic) {
+                    gone.notify_one();
+                }
+            }
             _ => {}
         };
         let served = async {
@@ -114,7 +121,7 @@ impl Subscriber {
     }
 
     /// Subscribes to what is wanted as that changes, until the connection is lost.
-    async fn serve(&self, mut connection: MultiplexedConnection, lost: &Notify) -> RedisResult<()> {
+    async fn serve(&self, mut connection: Connection, lost: &Notify) -> RedisResult<()> {
         self.topics.lock().reset();
         let mut silence = 0;
         loop {
@@ -126,8 +133,8 @@ impl Subscriber {
             tokio::select! {
                 () = lost.notified() => return Ok(()),
                 changed = timeout(PING_EVERY, self.changed.notified()) => if changed.is_err() {
-                    match cmd("PING").query_async::<Value>(&mut connection).await {
-                        Ok(_) => silence = 0,
+                    match ping(&mut connection).await {
+                        Ok(()) => silence = 0,
                         Err(error) if error.is_timeout() && silence < MAX_SILENCE => silence += 1,
                         Err(error) => return Err(error),
                     }
@@ -137,14 +144,19 @@ impl Subscriber {
     }
 
     /// Subscribes to all that is wanted, and to nothing else.
-    async fn adjust(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    async fn adjust(&self, connection: &mut Connection) -> RedisResult<()> {
         loop {
-            let due = self.topics.lock().due(AT_ONCE);
+            let due = self.topics.lock().take(AT_ONCE);
             if due.is_empty() {
                 return Ok(());
             }
-            commands(&due).query_async::<Vec<Value>>(connection).await?;
+            connection.run(commands(&due)).await?.into_iter().try_for_each(|result| result.map(drop))?;
             self.topics.lock().done(due);
         }
     }
+}
+
+async fn ping(connection: &mut Connection) -> RedisResult<()> {
+    let ping = Command { place: Place::Everywhere, command: cmd("PING") };
+    connection.run(vec![ping]).await?.into_iter().try_for_each(|result| result.map(drop))
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redis::{Pipeline, pipe};
+use redis::cmd;
+
+use crate::connection::{Command, Place};
 
 /// What can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,8 @@ pub(crate) struct Topics {
     subscribed: HashSet<Topic>,
     /// Exactly those that are wanted and not subscribed to, or the other way round.
     due: HashSet<Topic>,
+    /// What is being done.
+    underway: HashSet<Topic>,
     /// How many have been wanted so far.
     count: u64,
 }
@@ -68,11 +72,18 @@ impl Topics {
     /// Nothing is subscribed to any more: the connection is another one.
     pub(crate) fn reset(&mut self) {
         self.subscribed.clear();
+        self.underway.clear();
         self.due = self.wanted.keys().cloned().collect();
     }
 
     /// What is to be done next, at most so much; in the order in which the topics were wanted.
-    pub(crate) fn due(&self, most: usize) -> Vec<Change> {
+    pub(crate) fn take(&mut self, most: usize) -> Vec<Change> {
+        let due = self.due(most);
+        self.underway = due.iter().map(|change| change.topic.clone()).collect();
+        due
+    }
+
+    fn due(&self, most: usize) -> Vec<Change> {
         let place = |topic: &Topic| self.wanted.get(topic).map(|want| want.place);
         let mut due: Vec<_> = self.due.iter().map(|topic| (place(topic), topic)).collect();
         due.sort_unstable_by_key(|(place, _)| *place);
@@ -82,6 +93,7 @@ impl Topics {
 
     /// This has been done. Meanwhile it may have become wrong, and is due again then.
     pub(crate) fn done(&mut self, changes: Vec<Change>) {
+        self.underway.clear();
         for Change { topic, subscribe } in changes {
             if subscribe {
                 self.subscribed.insert(topic.clone());
@@ -90,6 +102,11 @@ impl Topics {
             }
             self.compare(topic);
         }
+    }
+
+    /// Whether it is subscribed to, and nothing is being done about it.
+    pub(crate) fn is_subscribed(&self, topic: &Topic) -> bool {
+        self.subscribed.contains(topic) && !self.underway.contains(topic)
     }
 
     fn compare(&mut self, topic: Topic) {
@@ -102,10 +119,9 @@ impl Topics {
 }
 
 /// The commands that make these changes, each for itself: channels of different shards don't go together.
-pub(crate) fn commands(changes: &[Change]) -> Pipeline {
-    let mut pipeline = pipe();
-    for Change { topic, subscribe } in changes {
-        let command = match (topic, subscribe) {
+pub(crate) fn commands(changes: &[Change]) -> Vec<Command> {
+    let command = |Change { topic, subscribe }: &Change| {
+        let name = match (topic, subscribe) {
             (Topic::Channel(_), true) => "SUBSCRIBE",
             (Topic::Channel(_), false) => "UNSUBSCRIBE",
             (Topic::Pattern(_), true) => "PSUBSCRIBE",
@@ -113,9 +129,15 @@ pub(crate) fn commands(changes: &[Change]) -> Pipeline {
             (Topic::Sharded(_), true) => "SSUBSCRIBE",
             (Topic::Sharded(_), false) => "SUNSUBSCRIBE",
         };
-        pipeline.cmd(command).arg(topic.name());
-    }
-    pipeline
+        let place = match topic {
+            Topic::Channel(_) | Topic::Pattern(_) => Place::Home,
+            Topic::Sharded(name) => Place::Of(name.clone()),
+        };
+        let mut command = cmd(name);
+        command.arg(topic.name());
+        Command { place, command }
+    };
+    changes.iter().map(command).collect()
 }
 
 #[cfg(test)]
@@ -133,7 +155,8 @@ mod tests {
     }
 
     fn settle(topics: &mut Topics) {
-        topics.done(topics.due(10));
+        let due = topics.take(10);
+        topics.done(due);
         check(topics, &[]);
     }
 
@@ -175,7 +198,7 @@ mod tests {
     fn what_changed_while_it_was_done_is_due_again() {
         let mut topics = Topics::default();
         topics.want(topic("a"));
-        let due = topics.due(10);
+        let due = topics.take(10);
         topics.unwant(topic("a"));
         topics.done(due);
         check(&topics, &[("a", false)]);

@@ -10,6 +10,7 @@ mod classic;
 mod conformance;
 mod hostile; // No bytes do harm.
 mod pub_sub; // A cluster on a Redis.
+mod redis_cluster; // A cluster on a cluster.
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;
 mod sharded;

@@ -188,12 +188,15 @@ async fn old_redis() -> String {
                 let mut buffer = vec![0; 10_000];
                 while let Ok(length @ 1..) = stream.read(&mut buffer).await {
                     let asked = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                    for command in asked.split("\r\n").filter(|part| ["HELLO", "CLIENT", "PUBSUB"].contains(part)) {
+                    for command in
+                        asked.split("\r\n").filter(|part| ["HELLO", "CLIENT", "INFO", "PUBSUB"].contains(part))
+                    {
                         let answer: &[u8] = match command {
                             "HELLO" => b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n",
                             "PUBSUB" => {
                                 b"-ERR Unknown subcommand or wrong number of arguments for 'SHARDNUMSUB'. Try PUBSUB HELP.\r\n"
                             }
+                            "INFO" => b"$32\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n\r\n",
                             _ => b"+OK\r\n",
                         };
                         stream.write_all(answer).await.unwrap();

@@ -73,6 +73,55 @@ impl RedisServer {
         Client::open(self.address()).unwrap().get_multiplexed_async_connection().await.unwrap()
     }
 
+    /// Three masters of one Redis Cluster, each with a third of the slots.
+    pub(crate) async fn cluster() -> [Self; 3] {
+        let (one, two, three) = tokio::join!(Self::master(0), Self::master(1), Self::master(2));
+        for node in [&two, &three] {
+            let () = one.run(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &node.bus_port()]).await;
+        }
+        let nodes = [one, two, three];
+        for node in &nodes {
+            let mut is_ok = false;
+            for _ in 0..1_000 {
+                let info: String = node.run(&["CLUSTER", "INFO"]).await;
+                is_ok = info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
+                if is_ok {
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+            assert!(is_ok, "the Redis Cluster does not come together");
+        }
+        nodes
+    }
+
+    async fn master(number: usize) -> Self {
+        let bus_port = free_port().to_string();
+        let configuration =
+            format!("{}/redis-nodes-{}-{bus_port}.conf", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        let _ = std::fs::remove_file(&configuration);
+        let node = Self::with(&[
+            "--cluster-enabled",
+            "yes",
+            "--cluster-config-file",
+            &configuration,
+            "--cluster-port",
+            &bus_port,
+            "--cluster-node-timeout",
+            "2000",
+        ])
+        .await;
+        let () = node.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]).await;
+        let [first, last] = [["0", "5460"], ["5461", "10922"], ["10923", "16383"]][number];
+        let () = node.run(&["CLUSTER", "ADDSLOTSRANGE", first, last]).await;
+        node
+    }
+
+    fn bus_port(&self) -> String {
+        let at = self.arguments.iter().position(|argument| argument == "--cluster-port").unwrap();
+        self.arguments[at + 1].clone()
+    }
+
     async fn is_up(&mut self) -> bool {
         for _ in 0..500 {
             if self.child.try_wait().unwrap().is_some() {

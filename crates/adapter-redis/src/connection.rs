@@ -46,7 +46,9 @@ impl Connection {
         match self {
             Self::Single(connection) => {
                 let mut pipeline = pipe();
-                commands.into_iter().for_each(|command| _ = pipeline.add_command(command.command));
+                for command in commands {
+                    pipeline.add_command(command.command);
+                }
                 pipeline.ignore_errors().query_async(connection).await
             }
             Self::Cluster { connection, home } => run_in_cluster(connection, *home, commands).await,

@@ -29,7 +29,7 @@ pub(crate) struct Endpoint {
 #[derive(Clone)]
 enum Server {
     Single(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 impl Endpoint {
@@ -60,7 +60,7 @@ impl Endpoint {
             let client =
                 ClusterClient::builder(infos).use_protocol(ProtocolVersion::RESP3).retries(CLUSTER_RETRIES).build()?;
             let home = rand::random_range(0..SLOTS);
-            Ok(Self { server: Server::Cluster(client), addresses: addresses.join(", "), home })
+            Ok(Self { server: Server::Cluster(Box::new(client)), addresses: addresses.join(", "), home })
         };
         open().map_err(|error| no_address(&error))
     }

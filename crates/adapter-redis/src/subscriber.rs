@@ -82,7 +82,7 @@ impl Subscriber {
             match before {
                 Some(Err(_)) => tracing::debug!(%error, "not subscribed to Redis"),
                 _ => {
-                    tracing::warn!(%error, "not subscribed to Redis: nothing is heard of other nodes until that heals")
+                    tracing::warn!(%error, "not subscribed to Redis: nothing is heard of other nodes until that heals");
                 }
             }
             sleep(RETRY_AFTER).await;

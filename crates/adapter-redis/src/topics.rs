@@ -163,7 +163,9 @@ mod tests {
     #[test]
     fn what_is_wanted_is_due_in_its_order_and_once_more_after_a_reset() {
         let mut topics = Topics::default();
-        ["b", "c", "a"].into_iter().for_each(|name| topics.want(topic(name)));
+        for name in ["b", "c", "a"] {
+            topics.want(topic(name));
+        }
         let due = [("b", true), ("c", true), ("a", true)];
         check(&topics, &due);
         settle(&mut topics);

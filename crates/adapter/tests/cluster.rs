@@ -1,5 +1,6 @@
 //! What the nodes of a cluster do for each other, on a simulated clock.
 
+#![allow(clippy::disallowed_methods, reason = "nodes of a test end with it")]
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test, in helpers too")]
 
 mod conformance;

@@ -1,13 +1,13 @@
 //! The cluster over Redis pub/sub, on a Redis of its own for each test.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sockeye_adapter::Selection;
-use sockeye_adapter::cluster::{Broadcast, Broker, BrokerError};
+use sockeye_adapter::cluster::{Broadcast, Broker, BrokerError, Cluster, ClusterSettings, Local};
 use sockeye_redis::RedisAdapter;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::conformance::{Hub, Node, Recorder, all_hear, conformance, event, eventually};
 use crate::support::redis_server::{RedisServer, free_port};
@@ -102,7 +102,9 @@ async fn a_redis_that_can_t_be_used_is_an_error_that_says_what_to_do() {
     let redis = RedisServer::with(&["--requirepass", "right"]).await;
     let host = format!("127.0.0.1:{}", redis.port());
     let contains = |error: String, parts: &[&str]| {
-        parts.iter().for_each(|part| assert!(error.contains(part), "{part:?} is not in {error:?}"));
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is not in {error:?}");
+        }
     };
     contains(refusal(&format!("redis://{host}")).await, &["refuses", "give user and password in the address"]);
     contains(refusal(&format!("redis://:wrong@{host}")).await, &["refuses", "user or password in the address"]);
@@ -135,11 +137,10 @@ async fn a_user_who_may_not_subscribe_is_told_so_at_the_start() {
     let () = redis.run(&["ACL", "SETUSER", "weak", "on", ">pw", "+@all", "resetchannels"]).await;
     let broker: Arc<dyn Broker> =
         RedisAdapter::connect(format!("redis://weak:pw@127.0.0.1:{}", redis.port())).await.unwrap().into();
-    let (cluster, recorder) =
-        (sockeye_adapter::cluster::Cluster::new(broker, Default::default()), Arc::new(Recorder::default()));
+    let (cluster, recorder) = (Cluster::new(broker, ClusterSettings::default()), Arc::new(Recorder::default()));
     cluster.enter("/");
-    let local = Arc::downgrade(&recorder) as std::sync::Weak<dyn sockeye_adapter::cluster::Local>;
-    let Err(error) = tokio::time::timeout(Duration::from_secs(5), cluster.run(local)).await.unwrap();
+    let local = Arc::downgrade(&recorder) as Weak<dyn Local>;
+    let Err(error) = timeout(Duration::from_secs(5), cluster.run(local)).await.unwrap();
     assert!(matches!(error, BrokerError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("its user needs the commands for pub/sub and the channels"), "{error}");
 }

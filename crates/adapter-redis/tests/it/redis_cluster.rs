@@ -52,9 +52,9 @@ async fn rooms_are_heard_on_all_shards() {
     let (one, two) = (Node::start(&hub).await, Node::start(&hub).await);
     all_hear("/", &[&one, &two]).await;
     let rooms: Vec<_> = (0..50).map(|number| format!("room {number}")).collect();
-    rooms
-        .iter()
-        .for_each(|room| two.broker.interest().unwrap().room_created("/", &room.as_str().into(), RoomKind::Joined));
+    for room in &rooms {
+        two.broker.interest().unwrap().room_created("/", &room.as_str().into(), RoomKind::Joined);
+    }
     // Subscribing has no order here.
     for room in &rooms {
         let to = Broadcast { to: Selection::all().to(room.as_str()), ..event(room) };

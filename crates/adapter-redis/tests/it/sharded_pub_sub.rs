@@ -72,7 +72,9 @@ async fn heard(mode: SubscriptionMode) -> (Vec<String>, usize) {
     let user = Room::of_user("u");
     let rooms = [(user.as_str(), RoomKind::User), (SOCKET, RoomKind::SocketId), ("joined", RoomKind::Joined)];
     if let Some(interest) = two.broker.interest() {
-        rooms.iter().for_each(|&(room, kind)| interest.room_created("/", &room.into(), kind));
+        for (room, kind) in rooms {
+            interest.room_created("/", &room.into(), kind);
+        }
         hub.subscribed("socket.io#/#joined#", 1).await;
     }
     for room in ["elsewhere", "joined", user.as_str(), SOCKET] {

@@ -1,5 +1,7 @@
 //! What holds of a cluster over every broker. Included by the tests of each of them.
 
+#![allow(clippy::disallowed_methods, reason = "nodes of a test end with it")]
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -177,7 +179,9 @@ pub(crate) fn event(text: &str) -> Broadcast {
 
 pub(crate) async fn what_a_node_tells_reaches_all_others_in_order_and_not_itself(hub: &impl Hub) {
     let (one, two, three) = (Node::start(hub).await, Node::start(hub).await, Node::start(hub).await);
-    [&one, &two, &three].iter().for_each(|node| node.open_room("x"));
+    for node in [&one, &two, &three] {
+        node.open_room("x");
+    }
     all_hear("/", &[&one, &two, &three]).await;
     one.cluster.broadcast("/", event("a"));
     one.cluster.broadcast("/", Broadcast { to: Selection::all().to("x"), ..event("b") });

@@ -132,12 +132,11 @@ impl PubSub {
     /// Runs commands. They are not repeated if the connection is lost on the way: nobody knows how many of them Redis has seen.
     async fn run(&self, pipeline: &redis::Pipeline) -> RedisResult<Vec<Value>> {
         let known = self.commands.lock().clone();
-        let mut commands = match known {
-            Some(commands) => commands,
-            None => {
-                let fresh = self.endpoint.connect().await?;
-                self.commands.lock().insert(fresh).clone()
-            }
+        let mut commands = if let Some(commands) = known {
+            commands
+        } else {
+            let fresh = self.endpoint.connect().await?;
+            self.commands.lock().insert(fresh).clone()
         };
         let result = pipeline.query_async(&mut commands).await;
         if let Err(error) = &result

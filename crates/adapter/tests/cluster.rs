@@ -1,5 +1,7 @@
 //! What the nodes of a cluster do for each other, on a simulated clock.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test ends with what it has started")]
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

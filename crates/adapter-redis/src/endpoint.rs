@@ -28,7 +28,7 @@ pub(crate) struct Endpoint {
 
 #[derive(Clone)]
 enum Server {
-    Single(Client),
+    Single(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -44,7 +44,7 @@ impl Endpoint {
             let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
             let client = Client::open(info.set_redis_settings(settings))?;
             let addresses = client.get_connection_info().addr().to_string();
-            Ok(Self { server: Server::Single(client), addresses, home: 0 })
+            Ok(Self { server: Server::Single(Box::new(client)), addresses, home: 0 })
         };
         open().map_err(|error| no_address(&error))
     }

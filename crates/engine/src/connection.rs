@@ -122,6 +122,11 @@ impl Connection {
         &self.0.engine.config
     }
 
+    /// Runs a future as a task of the engine, see [`Engine::spawn`](crate::Engine::spawn).
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.engine.spawn(future);
+    }
+
     /// Is cancelled when the engine waits no longer for anything.
     pub(crate) fn abort(&self) -> &CancellationToken {
         &self.0.engine.abort

@@ -17,6 +17,7 @@ use crate::close::{CloseCause, Closed};
 use crate::connection::Connection;
 use crate::inbox::Delivery;
 use crate::io::{Reader, Writer};
+use crate::metrics::Bounds;
 use crate::outbox::Outbox;
 use crate::scratch;
 use crate::turn::Turn;
@@ -126,10 +127,8 @@ impl Driver {
         } else {
             let Some((writer, outbox)) = self.last_words() else { return };
             Box::pin(async move {
-                let ending = tokio::time::timeout(timeout, end(reader, writer, outbox));
-                if let Some(Err(_)) = ending.with_cancellation_token(connection.abort()).await {
-                    connection.counters().bounds.cut_off();
-                }
+                let ending = end(reader, writer, outbox, timeout, &connection.counters().bounds);
+                let _ = ending.with_cancellation_token(connection.abort()).await;
             })
         });
     }
@@ -387,9 +386,7 @@ async fn end_probe(connection: &Connection, mut reader: Reader, probe: Probe, ti
     };
     if !matches!(tokio::time::timeout(timeout, ending).await, Ok(Err(_))) {
         outbox.push_owned(frame(Opcode::Close, &[]));
-        if tokio::time::timeout(timeout, end(reader, writer, outbox)).await.is_err() {
-            connection.counters().bounds.cut_off();
-        }
+        end(reader, writer, outbox, timeout, &connection.counters().bounds).await;
     }
 }
 
@@ -410,13 +407,22 @@ async fn changes_over(reader: &mut Reader) -> io::Result<bool> {
 /// The orderly end of a WebSocket: everything out, then wait until the peer has closed too.
 ///
 /// Closing at once would make the kernel reset the connection if there is unread input, and the peer lose our last words.
-/// A peer that does not take them is reset: the kernel would keep megabytes for it, for minutes.
-pub(crate) async fn end(mut reader: Reader, mut writer: Writer, mut outbox: Outbox) -> io::Result<()> {
+/// A peer that does not take them in time is reset: the kernel would keep megabytes for it, for minutes.
+pub(crate) async fn end(mut reader: Reader, mut writer: Writer, outbox: Outbox, timeout: Duration, bounds: &Bounds) {
+    if tokio::time::timeout(timeout, close(&mut reader, &mut writer, outbox)).await.is_err() {
+        // The kernel may have taken all of them; that does not mean that the peer has.
+        writer.reset_when_dropped(true);
+        bounds.cut_off();
+    }
+}
+
+async fn close(reader: &mut Reader, writer: &mut Writer, mut outbox: Outbox) -> io::Result<()> {
     let mut blocked = false;
     poll_fn(|cx| {
         let written = writer.poll_write(cx, &mut outbox);
         if written.is_pending() != blocked {
             blocked = !blocked;
+            // In case that nobody waits for the time: when everything is aborted.
             writer.reset_when_dropped(blocked);
         }
         written

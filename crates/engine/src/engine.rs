@@ -90,6 +90,11 @@ impl Shared {
         self.tasks.spawn_on(future.with_cancellation_token_owned(self.abort.clone()), &runtime);
     }
 
+    /// See [`Engine::spawn`].
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_on(Handle::try_current().ok().or_else(|| self.home.get().cloned()), future);
+    }
+
     /// See [`Engine::spawn_at_home`].
     pub(crate) fn spawn_at_home(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.spawn_on(self.home.get().cloned().or_else(|| Handle::try_current().ok()), future);
@@ -203,7 +208,7 @@ impl Engine {
     ///
     /// It runs on the present runtime; from a thread without one, on the runtime of the first connection.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn_on(Handle::try_current().ok().or_else(|| self.0.home.get().cloned()), future);
+        self.0.spawn(future);
     }
 
     /// As [`spawn`](Self::spawn), but on the runtime of the first connection whenever there has been one.
@@ -347,9 +352,7 @@ impl Engine {
         let Socket { io: (reader, writer), answer, .. } = socket;
         let mut outbox = Outbox::default();
         outbox.push_owned(answer.into());
-        if tokio::time::timeout(self.0.config.close_timeout, driver::end(reader, writer, outbox)).await.is_err() {
-            self.0.counters.bounds.cut_off();
-        }
+        driver::end(reader, writer, outbox, self.0.config.close_timeout, &self.0.counters.bounds).await;
     }
 
     /// Ends the engine: no new sessions, every connection closed with what waits sent, every task at its end.

@@ -110,28 +110,8 @@ impl Writer {
     }
 }
 
-/// Writes at once what the kernel takes.
-///
-/// Tokio would first look whether it knows the stream to be writable, in memory that a broadcast to thousands finds in no
-/// cache; the kernel knows it anyway. Tokio is asked when it does not take anything, so that it knows as well.
-#[cfg(target_os = "linux")]
-fn try_write(writer: &OwnedWriteHalf, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-    use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-
-    let written = match pieces {
-        [piece] => send(writer.as_ref(), piece, SendFlags::NOSIGNAL),
-        pieces => sendmsg(writer.as_ref(), pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL),
-    };
-    written.or_else(
-        |error| if error == rustix::io::Errno::AGAIN { try_by_tokio(writer, pieces) } else { Err(error.into()) },
-    )
-}
-
-#[cfg(not(target_os = "linux"))]
-use try_by_tokio as try_write;
-
 /// One piece needs no vector: the plain call is cheaper.
-fn try_by_tokio(writer: &OwnedWriteHalf, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+fn try_write(writer: &OwnedWriteHalf, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     match pieces {
         [piece] => writer.try_write(piece),
         pieces => writer.try_write_vectored(pieces),

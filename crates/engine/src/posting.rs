@@ -1,6 +1,6 @@
 //! The polling transport's way in: a request that brings packets.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use sockeye_protocol::engine::{BodyKind, DecodeError, Protocol, decode_payload, unwrap_jsonp};
+use sockeye_protocol::engine::{BodyKind, DecodeError, PayloadDecoder, Protocol, decode_payload, unwrap_jsonp};
+use tokio::sync::oneshot;
 
 use crate::answer::{Form, empty, posted};
 use crate::body::Body;
@@ -17,6 +18,7 @@ use crate::connection::Connection;
 use crate::driver;
 use crate::inbox::Delivery;
 use crate::polling::lost;
+use crate::turn::Turn;
 
 /// How much of a body that is too large is read only to be thrown away, and for how long.
 const MOST_DISCARDED: usize = 16 << 20;
@@ -26,6 +28,26 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 struct Posting {
     connection: Connection,
     done: bool,
+}
+
+impl Posting {
+    fn refuse(mut self, refused: &NotReceived) -> Response<Body> {
+        let status = match refused {
+            NotReceived::Malformed(error) => {
+                tracing::debug!(sid = %self.connection.log_id(), %error, "no payload in a form");
+                self.connection.close(Closed::malformed());
+                StatusCode::BAD_REQUEST
+            }
+            NotReceived::Refused(status) => *status,
+        };
+        // The session goes on after a 413, as in Node's server: the client decides what that means to it.
+        // A body that was cut off ends it, by the guard.
+        self.done = status == StatusCode::PAYLOAD_TOO_LARGE;
+        if self.done {
+            self.connection.counters().bounds.max_payload.add();
+        }
+        empty(status)
+    }
 }
 
 impl Drop for Posting {
@@ -61,7 +83,7 @@ where
         connection.close(Closed::error(cause));
         return empty(StatusCode::BAD_REQUEST);
     }
-    let mut posting = Posting { connection, done: false };
+    let posting = Posting { connection, done: false };
     let received = tokio::select! {
         biased;
         // A body that never ends would outlive its session.
@@ -70,22 +92,13 @@ where
     };
     let body = match received {
         Ok(body) => body,
-        Err(NotReceived::Malformed(error)) => {
-            tracing::debug!(sid = %posting.connection.log_id(), %error, "no payload in a form");
-            posting.connection.close(Closed::malformed());
-            return empty(StatusCode::BAD_REQUEST);
-        }
-        Err(NotReceived::Refused(status)) => {
-            // The session goes on after a 413, as in Node's server: the client decides what that means to it.
-            // A body that was cut off ends it, by the guard.
-            posting.done = status == StatusCode::PAYLOAD_TOO_LARGE;
-            if posting.done {
-                posting.connection.counters().bounds.max_payload.add();
-            }
-            return empty(status);
-        }
+        Err(refused) => return posting.refuse(&refused),
     };
-    match take(&posting.connection, kind, &body) {
+    // Without an end of its own it was aborted, with everything else.
+    let Some((mut posting, taken)) = take(posting, kind, body).await else {
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    match taken {
         Ok(()) => {
             // A client that gives up waiting for this has gone.
             Resumed(&posting.connection).await;
@@ -181,13 +194,46 @@ async fn next_data<B: http_body::Body<Data: Buf>>(mut body: Pin<&mut B>) -> Resu
     Ok(None)
 }
 
-/// Hands the packets of a body over, all in one turn: a client that goes behind its last byte has sent them nevertheless.
-fn take(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
-    let mut delivery = Delivery::begin(connection);
-    for packet in decode_payload(connection.protocol(), kind, body) {
-        driver::receive(connection, &mut delivery, packet.map_err(|_| Closed::malformed())?)?;
+/// Hands the packets of a body over, and lets others have their turn in between.
+///
+/// A client that goes behind its last byte has sent them nevertheless: what is left after the first turn becomes a task of
+/// its own, which outlives the request. `None` if that was aborted.
+async fn take(posting: Posting, kind: BodyKind, body: Bytes) -> Option<(Posting, Result<(), Closed>)> {
+    let connection = posting.connection.clone();
+    let mut taking = Box::pin(async move {
+        let taken = take_all(&posting.connection, kind, &body).await;
+        (posting, taken)
+    });
+    if let Poll::Ready(taken) = poll_fn(|cx| Poll::Ready(taking.as_mut().poll(cx))).await {
+        return Some(taken);
+    }
+    let (end, ended) = oneshot::channel();
+    connection.spawn(async move {
+        // Whoever has posted may have gone: then the guard comes back, and ends the session.
+        drop(end.send(taking.await));
+    });
+    ended.await.ok()
+}
+
+async fn take_all(connection: &Connection, kind: BodyKind, body: &Bytes) -> Result<(), Closed> {
+    let mut packets = decode_payload(connection.protocol(), kind, body);
+    while !take_some(connection, &mut packets)? {
+        tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Hands packets over as long as a turn lasts; says whether that was all.
+fn take_some(connection: &Connection, packets: &mut PayloadDecoder<'_>) -> Result<bool, Closed> {
+    let mut delivery = Delivery::begin(connection);
+    let mut turn = Turn::begin();
+    for packet in packets {
+        driver::receive(connection, &mut delivery, packet.map_err(|_| Closed::malformed())?)?;
+        if turn.is_over() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Waits while reading from the client is paused.

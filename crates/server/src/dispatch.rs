@@ -328,10 +328,7 @@ pub(crate) fn run(socket: &Socket, event: &str, mut future: HandlerFuture) {
 
 /// What a future gives without having to wait; it may need a runtime even for that.
 pub(crate) fn at_once<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
-    // Whoever is in a task is on a runtime; to ask for that costs two atomic operations less.
-    if tokio::task::try_id().is_none() {
-        tokio::runtime::Handle::try_current().ok()?;
-    }
+    tokio::runtime::Handle::try_current().ok()?;
     match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

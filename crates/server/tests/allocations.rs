@@ -75,7 +75,7 @@ fn with_a_crowd(handlers: usize, test: impl FnOnce(&mut Crowd)) {
     serving.join().unwrap();
 }
 
-/// Measured: 1,581 bytes, 1,232 of them the engine's (its own test says which). The others are the client with its
+/// Measured: 1,588 bytes, 1,232 of them the engine's (its own test says which). The others are the client with its
 /// namespace, the socket, and its places in the tables of sockets and rooms.
 fn an_idle_connection_is_small(crowd: &mut Crowd) -> isize {
     crowd.grow(FIRST);
@@ -88,7 +88,7 @@ fn an_idle_connection_is_small(crowd: &mut Crowd) -> isize {
     held
 }
 
-/// Measured: 17, with the event that asks for it; most are the growing list of connections that the worker is to write.
+/// Measured: 16, with the event that asks for it; most are the growing list of connections that the worker is to write.
 fn a_broadcast_allocates_for_all_at_once(crowd: &mut Crowd, size: usize) {
     let (event, news) = (text(&format!(r#"42["broadcast","{}"]"#, "x".repeat(size))), answer("news", size));
     let mut read = vec![0; news.len()];

@@ -117,6 +117,7 @@ fn deliver(inbox: Inbox, envelope: Envelope, delay: Duration) {
     if delay.is_zero() {
         return inbox.receive(envelope);
     }
+    #[expect(clippy::disallowed_methods, reason = "nobody waits for a message that is under way")]
     tokio::spawn(async move {
         tokio::time::sleep(delay).await;
         inbox.receive(envelope);

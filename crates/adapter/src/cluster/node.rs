@@ -48,7 +48,6 @@ impl Node {
 
     fn take(&self, local: &dyn Local, Envelope { from, namespace, message }: Envelope) {
         match message {
-            Message::Hello | Message::Heartbeat | Message::Farewell => {}
             Message::Broadcast(mut broadcast) => match broadcast.request.take() {
                 None => local.deliver(&namespace, broadcast),
                 Some(request) => {
@@ -85,8 +84,14 @@ impl Node {
             Message::ServerSideAnswer { request, answer } => self.answered(&request, from, Answer::Value(answer)),
             Message::ClientCount { request, count } => self.answered(&request, from, Answer::ClientCount(count)),
             Message::ClientAnswer { request, answer } => self.answered(&request, from, Answer::Client(answer)),
-            // What is left is for others: we never ask for rooms or ids.
-            Message::Ordered { .. } | Message::Rooms { .. } | Message::Ids { .. } | Message::Done { .. } => {}
+            // Nobody is counted by these here; and we never ask for rooms or ids.
+            Message::Hello
+            | Message::Heartbeat
+            | Message::Farewell
+            | Message::Ordered { .. }
+            | Message::Rooms { .. }
+            | Message::Ids { .. }
+            | Message::Done { .. } => {}
         }
     }
 

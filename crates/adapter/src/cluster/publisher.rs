@@ -96,9 +96,8 @@ impl Publisher {
             Some(error) if !self.away.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(%error, lost, "messages are lost to other nodes; local delivery goes on");
             }
-            Some(_) => {}
             None if self.away.swap(false, Ordering::Relaxed) => tracing::info!("the broker takes messages again"),
-            None => {}
+            Some(_) | None => {}
         }
         self.queue.lock().publishing = 0;
         self.emptied.notify_waiters();

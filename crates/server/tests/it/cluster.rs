@@ -84,7 +84,7 @@ async fn servers_tell_and_ask_each_other() {
     let noted = log.clone();
     two.io.on_server_side("tell", move |event: ServerEvent| {
         let log = noted.clone();
-        async move { log.note(&event.read::<String>().unwrap()) }
+        async move { log.note(event.read::<String>().unwrap()) }
     });
     two.io.on_server_side("ask", async |event: ServerEvent| {
         let (a, b): (i32, i32) = event.read().unwrap();

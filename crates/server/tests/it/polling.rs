@@ -60,6 +60,39 @@ async fn all_that_came_in_a_post_is_handled_though_its_client_has_gone() {
 }
 
 #[tokio::test]
+async fn others_have_their_turn_while_all_that_came_in_a_post_is_handled() {
+    for host in Host::each(builder).await {
+        let (log, mut seen) = notes();
+        let busy = log.clone();
+        host.io.on("work", move |Data(number): Data<usize>| {
+            std::thread::sleep(Duration::from_millis(1));
+            busy.note(number);
+            std::future::ready(())
+        });
+        host.io.on("quick", move || {
+            log.note("quick");
+            std::future::ready(())
+        });
+        let (client, mut other) = (Poller::join(&host).await, host.join().await);
+        let events: Vec<String> = (0..500).map(|number| format!("42[\"work\",{number}]")).collect();
+        let body = events.join("\x1e");
+        let asking = async {
+            seen.expect("0").await;
+            other.send("42[\"quick\"]").await;
+        };
+        tokio::join!(client.post(&body), asking);
+        let mut order = Vec::new();
+        for _ in 0..500 {
+            order.push(seen.next().await);
+        }
+        let quick = order.iter().position(|note| note == "quick").unwrap();
+        assert!(quick < 400, "after {quick} of the others");
+        order.remove(quick);
+        assert!(order.iter().enumerate().all(|(place, note)| *note == (place + 1).to_string()), "{order:?}");
+    }
+}
+
+#[tokio::test]
 async fn events_and_answers_go_both_ways() {
     for host in Host::each(builder).await {
         host.io.on("add", async |Data((a, b)): Data<(i32, i32)>| a + b);

@@ -32,11 +32,14 @@ describe("the start", { concurrency: 4 }, () => {
     const taken = await within(5000, ends(["--port", String(suite.server.port)]), "the end");
     assert.ok(taken.code > 0);
     assert.match(taken.said, new RegExp(`--port ${suite.server.port}`));
-    for (const args of [["--adapter", "redis"], ["--redis", "redis://localhost"], ["--postgres", "postgres://localhost"]]) {
+    for (const args of [["--adapter", "sharded"], ["--postgres", "postgres://localhost"]]) {
       const { code, said } = await within(5000, ends(["--port", "0", ...args]), "the end");
       assert.ok(code > 0);
-      assert.match(said, /comes with the cluster/);
+      assert.match(said, /one adapter/);
     }
+    const { code, said } = await within(5000, ends(["--port", "0", "--adapter", "redis", "--redis", "redis://127.0.0.1:1"]), "the end");
+    assert.ok(code > 0);
+    assert.match(said, /broker is away.*refused/);
     for (const args of [["--adapter", "pigeon"], ["--port", "x"], ["--parser", "xml"]]) {
       assert.ok((await within(5000, ends(args), "the end")).code > 0, String(args));
     }

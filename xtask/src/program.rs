@@ -45,6 +45,11 @@ pub(crate) const CXX: Requirement =
     Requirement { name: "a C++ compiler", probe: ("c++", &["--version"]), source: Source::Apt { package: "g++" } };
 pub(crate) const CHROMIUM: Requirement =
     Requirement { name: "chromium", probe: ("chromium", &["--version"]), source: Source::Apt { package: "chromium" } };
+pub(crate) const REDIS: Requirement = Requirement {
+    name: "redis-server",
+    probe: ("redis-server", &["--version"]),
+    source: Source::Apt { package: "redis-server" },
+};
 pub(crate) const VALGRIND: Requirement =
     Requirement { name: "valgrind", probe: ("valgrind", &["--version"]), source: Source::Apt { package: "valgrind" } };
 

@@ -15,6 +15,8 @@
 //! # Ok::<(), sockeye_adapter::JoinError>(())
 //! ```
 
+pub mod cluster; // What nodes tell each other.
+
 mod absentees; // Sessions of clients that may come back.
 mod log; // What was sent lately.
 mod names; // `Room` and `SocketId`, and what can be named as rooms.

@@ -307,6 +307,11 @@ impl<M: Clone> Rooms<M> {
         }
     }
 
+    /// Whether somebody is in this room, or it is the id of a socket.
+    pub fn has(&self, room: &str) -> bool {
+        self.by_name.contains_key(room) || self.find(room).is_some()
+    }
+
     /// The active socket of this id.
     pub fn get(&self, id: &str) -> Option<M> {
         let key = self.find(id)?;

@@ -28,6 +28,12 @@ pub enum ConfigError {
         /// The shortest allowed.
         least: Duration,
     },
+    /// A setting needs a Tokio runtime, and there is none.
+    #[error("`{setting}` needs a Tokio runtime: call `build` on the one that is to serve")]
+    NoRuntime {
+        /// The setting's name.
+        setting: &'static str,
+    },
     /// No transport is left.
     #[error("`transports` is empty: expected polling, websocket or both")]
     NoTransport,

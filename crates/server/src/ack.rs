@@ -9,11 +9,13 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use sockeye_adapter::cluster::{AskedClients, ClientsAnswers, Missing};
 use sockeye_engine::Guarantee;
 use sockeye_protocol::socket::{Arguments, ArgumentsError, RawArguments, ToArguments};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use crate::cluster::from_value;
 use crate::emit::EmitError;
 use crate::handler::AckTicket;
 use crate::socket::Socket;
@@ -242,6 +244,48 @@ pub struct Replies<T> {
     pub answers: Vec<(crate::SocketId, T)>,
     /// Who did not answer, and why.
     pub missing: Vec<(crate::SocketId, AckError)>,
+    /// What sockets of other nodes answered. Nodes do not tell each other which of their sockets it was.
+    pub elsewhere: Elsewhere<T>,
+}
+
+impl<T> Replies<T> {
+    /// All answers, of this node and of the others.
+    pub fn into_values(self) -> Vec<T> {
+        let here = self.answers.into_iter().map(|(_, answer)| answer);
+        here.chain(self.elsewhere.answers).collect()
+    }
+
+    /// Whether all who were asked have answered, on all nodes.
+    pub fn is_complete(&self) -> bool {
+        let Elsewhere { missing, nodes, .. } = &self.elsewhere;
+        self.missing.is_empty() && *missing == 0 && nodes.is_empty()
+    }
+}
+
+/// What sockets of other nodes answered.
+#[derive(Debug)]
+pub struct Elsewhere<T> {
+    /// The answers, as they came. Of several values that a client answers with it is the first.
+    pub answers: Vec<T>,
+    /// How many sockets did not answer, or with something else.
+    pub missing: u64,
+    /// The nodes that did not say how many sockets they have asked.
+    pub nodes: Missing,
+}
+
+impl<T> Default for Elsewhere<T> {
+    fn default() -> Self {
+        Self { answers: Vec::new(), missing: 0, nodes: Missing::default() }
+    }
+}
+
+impl<T: DeserializeOwned> Elsewhere<T> {
+    fn add(&mut self, ClientsAnswers { answers, asked, missing }: ClientsAnswers) {
+        let before = self.answers.len();
+        self.answers.extend(answers.iter().filter_map(|answer| from_value(answer).ok()));
+        self.missing += asked.saturating_sub((self.answers.len() - before) as u64);
+        self.nodes.add(missing);
+    }
 }
 
 /// The answers to a broadcast to come. Dropped, they are no longer waited for.
@@ -252,8 +296,8 @@ pub struct Replies<T> {
 pub struct RepliesFuture<T>(Pin<Box<dyn Future<Output = Result<Replies<T>, EmitError>> + Send>>);
 
 impl<T: DeserializeOwned + Send + 'static> RepliesFuture<T> {
-    pub(crate) fn new(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Self {
-        Self(Box::pin(async move { Ok(gather(asked, sockets).await) }))
+    pub(crate) fn new(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>, elsewhere: Vec<AskedClients>) -> Self {
+        Self(Box::pin(async move { Ok(gather(asked, sockets, elsewhere).await) }))
     }
 
     pub(crate) fn failed(error: EmitError) -> Self {
@@ -276,13 +320,22 @@ impl<T> std::fmt::Debug for RepliesFuture<T> {
 }
 
 /// Waits for all answers of a broadcast, all within one time.
-async fn gather<T: DeserializeOwned>(asked: Vec<AckFuture<T>>, sockets: Vec<Socket>) -> Replies<T> {
-    let mut replies = Replies { answers: Vec::with_capacity(asked.len()), missing: Vec::new() };
+async fn gather<T: DeserializeOwned>(
+    asked: Vec<AckFuture<T>>,
+    sockets: Vec<Socket>,
+    elsewhere: Vec<AskedClients>,
+) -> Replies<T> {
+    let (answers, missing) = (Vec::with_capacity(asked.len()), Vec::new());
+    let mut replies = Replies { answers, missing, elsewhere: Elsewhere::default() };
+    // Their time has begun already: one after the other they take no longer than the longest.
     for (waiting, socket) in asked.into_iter().zip(sockets) {
         match waiting.await {
             Ok(answer) => replies.answers.push((socket.id().clone(), answer)),
             Err(error) => replies.missing.push((socket.id().clone(), error)),
         }
+    }
+    for asked in elsewhere {
+        replies.elsewhere.add(asked.await);
     }
     replies
 }

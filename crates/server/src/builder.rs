@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
+use sockeye_adapter::cluster::{Broker, Cluster, ClusterSettings};
 use sockeye_engine::{
     Clients, ConfigError, Cookie, Cors, EngineConfig, Forbidden, HandshakeRequest, HttpCompression, PerMessageDeflate,
     SessionId, TrailingSlash, Transport, Upgrades,
@@ -47,6 +48,7 @@ pub struct ServerBuilder {
     event_rate: Option<EventRate>,
     recovery: Option<Recovery>,
     state: Extensions,
+    adapter: Option<Arc<dyn Broker>>,
 }
 
 impl Default for ServerBuilder {
@@ -68,6 +70,7 @@ impl Default for ServerBuilder {
             event_rate: None,
             recovery: None,
             state: Extensions::default(),
+            adapter: None,
         }
     }
 }
@@ -384,6 +387,27 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes the server one node of a cluster, over this broker; [`build`](Self::build) must then be called on a Tokio runtime.
+    /// Default: it is alone.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sockeye::{MemoryHub, Server};
+    ///
+    /// // Two servers of one process; over Redis they would be of two.
+    /// let hub = MemoryHub::new();
+    /// let one = Server::builder().adapter(hub.node()).build()?;
+    /// let two = Server::builder().adapter(hub.node()).build()?;
+    /// one.emit("news", "for the clients of both")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adapter(mut self, broker: impl Into<Arc<dyn Broker>>) -> Self {
+        self.adapter = Some(broker.into());
+        self
+    }
+
     /// The server.
     ///
     /// # Errors
@@ -405,6 +429,7 @@ impl ServerBuilder {
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
+            cluster: self.adapter.map(|broker| Cluster::new(broker, ClusterSettings::default())),
             counters,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),

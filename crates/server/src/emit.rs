@@ -4,11 +4,13 @@ use std::slice;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use sockeye_adapter::{IntoRooms, Selection};
+use sockeye_adapter::cluster::{Answers, AskedClients, Cluster, Flags};
+use sockeye_adapter::{IntoRooms, Room, Selection};
 use sockeye_engine::{Compression, Frames, Guarantee, SendOptions};
 use sockeye_protocol::socket::{EncodeError, ToArguments};
 
 use crate::ack::{self, AckFuture, DEFAULT_TIMEOUT, RepliesFuture};
+use crate::cluster;
 use crate::namespace::Namespace;
 use crate::outgoing;
 use crate::remote::RemoteSocket;
@@ -71,12 +73,39 @@ pub struct Broadcast {
     selection: Selection,
     options: SendOptions,
     timeout: Option<Duration>,
+    /// It concerns the sockets of this node only.
+    local: bool,
 }
 
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Self {
         let (selection, options) = (Selection::all(), SendOptions::default());
-        Self { namespace, selection, options, timeout: Some(DEFAULT_TIMEOUT) }
+        Self { namespace, selection, options, timeout: Some(DEFAULT_TIMEOUT), local: false }
+    }
+
+    /// What another node has sent, for the sockets of this one.
+    pub(crate) fn of_others(namespace: Namespace, selection: Selection, flags: Flags) -> Self {
+        let mut broadcast = Self { selection, local: true, ..Self::new(namespace) };
+        broadcast.options.compression = compression(flags.compress.unwrap_or(true));
+        if flags.volatile {
+            broadcast.options.guarantee = Guarantee::Volatile;
+        }
+        broadcast.timeout = flags.timeout.or(broadcast.timeout);
+        broadcast
+    }
+
+    /// The other nodes that it concerns as well, if there are any.
+    fn others(&self) -> Option<&Cluster> {
+        self.namespace.cluster().filter(|_| !self.local)
+    }
+
+    /// How it is sent, for other nodes.
+    fn flags(&self) -> Flags {
+        Flags {
+            volatile: self.options.guarantee == Guarantee::Volatile,
+            compress: (self.options.compression == Compression::Never).then_some(false),
+            ..Flags::default()
+        }
     }
 
     /// Goes to the sockets in these rooms, in addition to those named before. Each socket gets it once.
@@ -98,8 +127,9 @@ impl Broadcast {
         self
     }
 
-    /// Goes to sockets of this node only. There are no others yet.
-    pub fn local(self) -> Self {
+    /// Goes to sockets of this node only.
+    pub fn local(mut self) -> Self {
+        self.local = true;
         self
     }
 
@@ -138,7 +168,19 @@ impl Broadcast {
     /// [`EmitError`] if the event can't be sent to anybody. That nobody was selected is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         check_name(event)?;
-        self.namespace.family().iter().try_for_each(|namespace| self.emit_in(namespace, event, &arguments))
+        self.emit_here(event, &arguments)?;
+        if let Some(others) = self.others() {
+            for namespace in self.namespace.family() {
+                let event = cluster::broadcast(event, &arguments, self.selection.clone(), self.flags())?;
+                others.broadcast(namespace.name(), event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the event to the selected sockets of this node.
+    pub(crate) fn emit_here(&self, event: &str, arguments: &impl ToArguments) -> Result<(), EmitError> {
+        self.namespace.family().iter().try_for_each(|namespace| self.emit_in(namespace, event, arguments))
     }
 
     fn emit_in(&self, namespace: &Namespace, event: &str, arguments: &impl ToArguments) -> Result<(), EmitError> {
@@ -178,15 +220,28 @@ impl Broadcast {
         event: &str,
         arguments: impl ToArguments,
     ) -> RepliesFuture<T> {
+        let asked = check_name(event).and_then(|()| {
+            let here = self.ask_here(event, &arguments)?;
+            let there = self.others().map(|others| self.ask_there(others, event, &arguments)).transpose()?;
+            Ok((here, there))
+        });
+        match asked {
+            Ok(((asked, sockets), there)) => RepliesFuture::new(asked, sockets, there.unwrap_or_default()),
+            Err(error) => RepliesFuture::failed(error),
+        }
+    }
+
+    /// Asks the selected sockets of this node.
+    pub(crate) fn ask_here<T>(
+        &self,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<(Vec<AckFuture<T>>, Vec<Socket>), EmitError> {
         let mut asked = Vec::new();
         let mut sockets = Vec::new();
         for namespace in self.namespace.family() {
             let id = namespace.ack_ids().next();
-            let encoded = check_name(event).and_then(|()| encode(&namespace, event, &arguments, Some(id)));
-            let frames = match encoded {
-                Ok(frames) => frames,
-                Err(error) => return RepliesFuture::failed(error),
-            };
+            let frames = encode(&namespace, event, arguments, Some(id))?;
             let targets = namespace.targets(&self.selection);
             asked.extend(targets.iter().map(|socket| {
                 let expected = ack::expect(socket, id);
@@ -196,10 +251,26 @@ impl Broadcast {
                 });
                 AckFuture::new(socket.clone(), sent, self.timeout)
             }));
-            outgoing::tell(&namespace, &targets, event, &arguments);
+            outgoing::tell(&namespace, &targets, event, arguments);
             sockets.extend(targets);
         }
-        RepliesFuture::new(asked, sockets)
+        Ok((asked, sockets))
+    }
+
+    /// Asks the selected sockets of other nodes.
+    fn ask_there(
+        &self,
+        others: &Cluster,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<Vec<AskedClients>, EmitError> {
+        let flags = Flags { timeout: self.timeout, ..self.flags() };
+        let family = self.namespace.family();
+        let asked = family.iter().map(|namespace| {
+            let event = cluster::broadcast(event, arguments, self.selection.clone(), flags)?;
+            Ok(others.ask_clients(namespace.name(), event, self.timeout))
+        });
+        asked.collect()
     }
 
     /// The selected sockets of this node.
@@ -207,24 +278,34 @@ impl Broadcast {
         self.namespace.targets(&self.selection)
     }
 
-    /// The selected sockets of all nodes, as they are now. There are no other nodes yet.
-    #[expect(clippy::unused_async, reason = "other nodes will be asked, and waited for")]
-    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
-        self.sockets().iter().map(RemoteSocket::of).collect()
+    /// The selected sockets of all nodes, as they are now. Other nodes have 5 s to answer, or the
+    /// [`timeout`](Self::timeout); those that don't are told beside the sockets that were found.
+    pub async fn fetch_sockets(&self) -> Answers<RemoteSocket> {
+        let here = self.sockets();
+        let mut found = Answers { answers: here.iter().map(RemoteSocket::of).collect(), ..Answers::default() };
+        let Some(others) = self.others() else { return found };
+        for namespace in self.namespace.family() {
+            let timeout = self.timeout.filter(|timeout| *timeout != DEFAULT_TIMEOUT);
+            let Answers { answers, missing } =
+                others.fetch_sockets(namespace.name(), self.selection.clone(), timeout).await;
+            found.answers.extend(answers.into_iter().map(|socket| RemoteSocket::elsewhere(&namespace, socket)));
+            found.missing.add(missing);
+        }
+        found
     }
 
     /// Makes the selected sockets join rooms. One that is in too many rooms stays out; that is logged.
-    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
-        for socket in self.sockets() {
-            if let Err(error) = socket.join(rooms.clone()) {
-                tracing::warn!(namespace = socket.namespace_name(), %error, "a socket stays out of a room");
-            }
-        }
+    pub fn sockets_join(&self, rooms: impl IntoRooms) {
+        let rooms = list(rooms);
+        join(&self.sockets(), &rooms);
+        self.tell_others(|others, namespace| others.join(namespace, self.selection.clone(), rooms.clone()));
     }
 
     /// Makes the selected sockets leave rooms.
-    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
-        self.sockets().into_iter().for_each(|socket| socket.leave(rooms.clone()));
+    pub fn sockets_leave(&self, rooms: impl IntoRooms) {
+        let rooms = list(rooms);
+        self.sockets().into_iter().for_each(|socket| socket.leave(rooms.as_slice()));
+        self.tell_others(|others, namespace| others.leave_rooms(namespace, self.selection.clone(), rooms.clone()));
     }
 
     /// Disconnects the selected sockets from this namespace: Node's `disconnectSockets()`.
@@ -232,12 +313,33 @@ impl Broadcast {
     /// What was emitted to them before still arrives.
     pub fn disconnect_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.disconnect());
+        self.tell_others(|others, namespace| others.disconnect(namespace, self.selection.clone(), false));
     }
 
     /// Closes the connections of the selected sockets, with all namespaces on them: Node's `disconnectSockets(true)`.
     pub fn close_sockets(&self) {
         self.sockets().into_iter().for_each(|socket| socket.close());
+        self.tell_others(|others, namespace| others.disconnect(namespace, self.selection.clone(), true));
     }
+
+    fn tell_others(&self, tell: impl Fn(&Cluster, &str)) {
+        if let Some(others) = self.others() {
+            self.namespace.family().iter().for_each(|namespace| tell(others, namespace.name()));
+        }
+    }
+}
+
+/// Makes sockets join rooms.
+pub(crate) fn join(sockets: &[Socket], rooms: &[Room]) {
+    for socket in sockets {
+        if let Err(error) = socket.join(rooms) {
+            tracing::warn!(namespace = socket.namespace_name(), %error, "a socket stays out of a room");
+        }
+    }
+}
+
+fn list(rooms: impl IntoRooms) -> Vec<Room> {
+    Selection::all().to(rooms).rooms().unwrap_or_default().to_vec()
 }
 
 fn encode(

@@ -71,6 +71,7 @@ pub mod parser; // Packets in other forms than the official text.
 mod ack; // Acknowledgements, both ways.
 mod builder; // The settings of a server to be.
 mod client; // One connection and its sockets.
+mod cluster; // This node among others.
 mod connect; // Into a namespace, or not.
 mod data; // Values by name that belong to a socket.
 mod disconnect; // Why a socket was disconnected.
@@ -98,7 +99,7 @@ mod socket; // One client in one namespace.
 mod tls; // Listening with TLS.
 mod wire; // How packets travel.
 
-pub use ack::{Ack, AckError, AckFuture, Replies, RepliesFuture};
+pub use ack::{Ack, AckError, AckFuture, Elsewhere, Replies, RepliesFuture};
 pub use builder::{ServeClient, ServerBuilder};
 pub use connect::ConnectError;
 pub use data::SocketData;
@@ -118,7 +119,9 @@ pub use parent::{Approval, InvalidPattern};
 pub use recovery::{Recovery, RecoveryMiddlewares};
 pub use remote::RemoteSocket;
 pub use server::Server;
+pub use server_side::ServerEvent;
 pub use socket::Socket;
+pub use sockeye_adapter::cluster::{Answers, Broker, BrokerError, ClusterCounts, MemoryHub, Missing, NodeId};
 pub use sockeye_adapter::{IntoRooms, JoinError, Room, RoomEvent, SocketId};
 #[cfg(feature = "tls")]
 pub use sockeye_engine::rustls;

@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
+use smol_str::SmolStr;
+use sockeye_adapter::cluster::Answers;
 use sockeye_adapter::{IntoRooms, Room, RoomEvent, Rooms, Selection};
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use crate::recovery::Keeper;
 use crate::remote::RemoteSocket;
 use crate::room_watch::RoomWatch;
 use crate::server::{Server, ServerInner, Settings};
+use crate::server_side;
 use crate::socket::Socket;
 use crate::wire::Wire;
 
@@ -45,6 +49,8 @@ pub(crate) struct NamespaceInner {
     pub(crate) rooms: Mutex<Rooms<Socket>>,
     watch: RoomWatch,
     pub(crate) handlers: Handlers,
+    /// What is called when another server sends an event, by its name.
+    pub(crate) server_side: ArcSwap<Vec<(SmolStr, server_side::Handler)>>,
     ack_ids: AckIds,
     /// What is kept for clients that come back, if that is wanted.
     keeper: Option<Arc<Keeper>>,
@@ -91,6 +97,7 @@ impl Namespace {
             settings,
             watch,
             handlers,
+            server_side: ArcSwap::default(),
             ack_ids: AckIds::default(),
         }))
     }
@@ -203,7 +210,7 @@ impl Namespace {
         self.broadcast().except(rooms)
     }
 
-    /// Chooses all sockets of this node. There are no others yet.
+    /// Chooses all sockets of this node.
     pub fn local(&self) -> Broadcast {
         self.broadcast().local()
     }
@@ -255,27 +262,27 @@ impl Namespace {
         self.family().iter().map(|namespace| namespace.0.rooms.lock().len()).sum()
     }
 
-    /// All sockets of all nodes, as they are now. There are no other nodes yet.
+    /// All sockets of all nodes, as they are now. See [`Broadcast::fetch_sockets`].
     ///
     /// ```
     /// # async fn f(io: sockeye::Server) {
-    /// for socket in io.to("room1").fetch_sockets().await {
+    /// for socket in io.to("room1").fetch_sockets().await.answers {
     ///     println!("{} is in {:?}, with {}", socket.id(), socket.rooms(), socket.data());
     ///     socket.join("room2");
     /// }
     /// # }
     /// ```
-    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+    pub async fn fetch_sockets(&self) -> Answers<RemoteSocket> {
         self.broadcast().fetch_sockets().await
     }
 
     /// Makes all sockets join rooms. See [`Broadcast::sockets_join`].
-    pub fn sockets_join(&self, rooms: impl IntoRooms + Clone) {
+    pub fn sockets_join(&self, rooms: impl IntoRooms) {
         self.broadcast().sockets_join(rooms);
     }
 
     /// Makes all sockets leave rooms.
-    pub fn sockets_leave(&self, rooms: impl IntoRooms + Clone) {
+    pub fn sockets_leave(&self, rooms: impl IntoRooms) {
         self.broadcast().sockets_leave(rooms);
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Namespaces {
 type Hook = Arc<dyn Fn(&Namespace) + Send + Sync>;
 
 impl Namespaces {
-    fn get(&self, name: &str) -> Option<Namespace> {
+    pub(crate) fn get(&self, name: &str) -> Option<Namespace> {
         self.by_name.read().get(name).cloned()
     }
 
@@ -47,6 +47,9 @@ impl Namespaces {
         let mut by_name = self.by_name.write();
         if by_name.get(namespace.name()) == Some(namespace) {
             by_name.remove(namespace.name());
+            if let Some(cluster) = namespace.cluster() {
+                cluster.leave(namespace.name());
+            }
         }
     }
 
@@ -127,7 +130,11 @@ impl ServerInner {
         let made = Namespace::new(name, kind, self);
         let mut by_name = self.namespaces.by_name.write();
         let namespace = by_name.entry(name.into()).or_insert_with(|| made.clone());
-        (namespace.clone(), *namespace == made)
+        let is_new = *namespace == made;
+        if let Some(cluster) = namespace.cluster().filter(|_| is_new) {
+            cluster.enter(name);
+        }
+        (namespace.clone(), is_new)
     }
 
     /// Tells the hooks of a new namespace. Only the first call does; the others wait for its end, so that no socket gets

@@ -2,8 +2,9 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sockeye_adapter::cluster::SocketDetails;
 use sockeye_adapter::{IntoRooms, Room, SocketId};
-use sockeye_protocol::socket::ToArguments;
+use sockeye_protocol::socket::{self, ToArguments};
 
 use crate::ack::AckError;
 use crate::emit::{Broadcast, EmitError};
@@ -30,6 +31,17 @@ impl RemoteSocket {
             data: Value::Object(socket.data_values()),
             handshake: socket.handshake().to_json(),
         }
+    }
+
+    /// A socket of another node.
+    pub(crate) fn elsewhere(namespace: &Namespace, details: SocketDetails) -> Self {
+        let SocketDetails { id, handshake, rooms, data } = details;
+        Self { id, namespace: namespace.clone(), rooms, data: json(data), handshake: json(handshake) }
+    }
+
+    /// What other nodes are told of it.
+    pub(crate) fn into_details(self) -> SocketDetails {
+        SocketDetails { id: self.id, handshake: self.handshake.into(), rooms: self.rooms, data: self.data.into() }
     }
 
     /// Its id.
@@ -88,12 +100,12 @@ impl RemoteSocket {
     }
 
     /// Makes it join rooms.
-    pub fn join(&self, rooms: impl IntoRooms + Clone) {
+    pub fn join(&self, rooms: impl IntoRooms) {
         self.broadcast().sockets_join(rooms);
     }
 
     /// Makes it leave rooms.
-    pub fn leave(&self, rooms: impl IntoRooms + Clone) {
+    pub fn leave(&self, rooms: impl IntoRooms) {
         self.broadcast().sockets_leave(rooms);
     }
 
@@ -106,4 +118,9 @@ impl RemoteSocket {
     pub fn close(&self) {
         self.broadcast().close_sockets();
     }
+}
+
+/// What another node told, as JSON. Bytes are a list of numbers there.
+fn json(value: socket::Value) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
 }

@@ -12,12 +12,14 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{Request, Response};
+use sockeye_adapter::cluster::Cluster;
 use sockeye_engine::{Acceptor, ConfigError, Connection, Drain, Engine, EngineConfig, Listener, Receiver, RequestBody};
 use sockeye_protocol::Limits;
 use tokio::net::ToSocketAddrs;
 
 use crate::builder::ServerBuilder;
 use crate::client::Reader;
+use crate::cluster::Running;
 use crate::dispatch::Failure;
 use crate::event_rate::{Meter, TooManyEvents};
 use crate::extensions::Extensions;
@@ -56,6 +58,8 @@ pub(crate) struct ServerInner {
     pub(crate) settings: Arc<Settings>,
     /// Set once, when the server is built: engine and server need each other.
     engine: OnceLock<Engine>,
+    /// What serves other nodes, if there is a cluster.
+    running: OnceLock<Running>,
     pub(crate) namespaces: Namespaces,
 }
 
@@ -79,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) counters: Arc<Counters>,
     /// How many threads `listen` starts.
     pub(crate) threads: NonZeroUsize,
+    /// The other nodes, if there are any.
+    pub(crate) cluster: Option<Cluster>,
     /// Without a slash at its end.
     pub(crate) path: String,
     pub(crate) serve_client: bool,
@@ -123,11 +129,15 @@ impl Server {
         let inner = Arc::new(ServerInner {
             settings: Arc::new(settings),
             engine: OnceLock::new(),
+            running: OnceLock::new(),
             namespaces: Namespaces::default(),
         });
         let entrance = Arc::new(Entrance(Arc::downgrade(&inner)));
         let engine = Engine::new(engine, entrance)?;
         let _ = inner.engine.set(engine);
+        if let Some(cluster) = &inner.settings.cluster {
+            let _ = inner.running.set(Running::start(cluster.clone(), &inner)?);
+        }
         Ok(Self::from_inner(inner))
     }
 
@@ -270,6 +280,11 @@ impl Server {
     /// [Closes](Self::close) the server with times of your own.
     pub async fn close_with(&self, drain: Drain) {
         self.inner.engine().close(drain).await;
+        if let Some(cluster) = &self.inner.settings.cluster {
+            // What was emitted at the end still goes out, unless the broker is away.
+            let _ = tokio::time::timeout(drain.grace, cluster.flushed()).await;
+            cluster.close().await;
+        }
     }
 }
 

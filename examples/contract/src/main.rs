@@ -19,13 +19,14 @@ use clap::Parser;
 use sockeye::Listener;
 
 use crate::options::Options;
+use crate::settings::NodeName;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     options.check()?;
-    let io = settings::server(&options)?;
-    namespaces::open(&io)?;
+    let io = settings::server(&options).await?;
+    namespaces::open(&io, &NodeName(options.name.as_str().into()))?;
 
     let address = ("127.0.0.1", options.port);
     let listener =

@@ -8,22 +8,23 @@ use serde_json::{Value, json};
 use sockeye::{ConnectError, Data, DisconnectReason, Handshake, Namespace, Server, Socket, State};
 
 use crate::reasons::Reasons;
+use crate::settings::NodeName;
 use crate::{others, rooms, this_socket, uncalled, values};
 
-pub(crate) fn open(io: &Server) -> anyhow::Result<()> {
+pub(crate) fn open(io: &Server, node: &NodeName) -> anyhow::Result<()> {
     let admin = io.of("/admin");
     io.middleware(delay_or_refuse);
     admin.middleware(check_token);
     let tenants = io.of_pattern(r"^/tenant-\d+$")?;
     for namespace in [io.of("/"), admin, tenants] {
-        behave(&namespace);
+        behave(&namespace, node);
     }
     io.on_error(uncalled::told);
     Ok(())
 }
 
 /// What holds alike in every namespace.
-fn behave(namespace: &Namespace) {
+fn behave(namespace: &Namespace, node: &NodeName) {
     namespace.on_connect(async |socket: Socket| {
         socket.emit(
             "welcome",
@@ -35,7 +36,7 @@ fn behave(namespace: &Namespace) {
     });
     values::register(namespace);
     rooms::register(namespace);
-    others::register(namespace);
+    others::register(namespace, node);
     this_socket::register(namespace);
     uncalled::register(namespace);
 }

@@ -17,10 +17,10 @@ pub(crate) struct Options {
     pub(crate) parser: Option<PacketParser>,
     /// What carries events to other nodes.
     #[arg(long, value_enum)]
-    adapter: Option<Adapter>,
+    pub(crate) adapter: Option<Adapter>,
     /// Where the store of a Redis adapter is.
-    #[arg(long)]
-    redis: Option<String>,
+    #[arg(long, default_value = "redis://127.0.0.1")]
+    pub(crate) redis: String,
     /// Where the store of the Postgres adapter is.
     #[arg(long)]
     postgres: Option<String>,
@@ -32,8 +32,8 @@ pub(crate) enum PacketParser {
     Msgpack,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Adapter {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Adapter {
     Redis,
     Sharded,
     Streams,
@@ -43,13 +43,8 @@ enum Adapter {
 impl Options {
     /// Refuses what this version can't do yet.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let given = [
-            ("--adapter", self.adapter.is_some()),
-            ("--redis", self.redis.is_some()),
-            ("--postgres", self.postgres.is_some()),
-        ];
-        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
-            bail!("{option} comes with the cluster, which this version does not have: expected a node of its own");
+        if self.postgres.is_some() || !matches!(self.adapter, None | Some(Adapter::Redis)) {
+            bail!("this version has one adapter: expected `--adapter redis`, or none");
         }
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! Events about other sockets, by their id or room.
 
 use serde::Serialize;
-use serde_json::Value;
-use sockeye::{Arguments, Data, EmitError, Namespace, RemoteSocket, Socket};
+use sockeye::{AckError, Answers, Arguments, Data, Namespace, RemoteSocket, ServerEvent, Socket, Spread, Value};
 
 use crate::arguments::{Rooms, done};
 use crate::rooms::sorted;
+use crate::settings::NodeName;
 
-pub(crate) fn register(namespace: &Namespace) {
+pub(crate) fn register(namespace: &Namespace, node: &NodeName) {
     namespace.on("who", who);
-    sides(namespace);
+    sides(namespace, node);
     namespace.on("move", async |socket: Socket, Data((target, rooms)): Data<(String, Rooms)>| {
         socket.namespace().to(target).sockets_join(rooms.names());
         Data(())
@@ -29,15 +29,39 @@ pub(crate) fn register(namespace: &Namespace) {
     });
 }
 
-/// What the other nodes are told and asked. There are none yet.
-fn sides(namespace: &Namespace) {
+/// What the other nodes are told and asked, and what this one does when they ask.
+fn sides(namespace: &Namespace, node: &NodeName) {
+    let (sockets, NodeName(name)) = (namespace.local(), node.clone());
+    namespace.on_server_side("side", move |event: ServerEvent| {
+        let (sockets, arguments) = (sockets.clone(), with_name(&name, &event));
+        async move {
+            if let Err(error) = sockets.emit("side", arguments) {
+                eprintln!("side: {error}");
+            }
+        }
+    });
+    let NodeName(name) = node.clone();
+    namespace.on_server_side("side-ask", move |event: ServerEvent| {
+        let Spread(arguments) = with_name(&name, &event);
+        async move {
+            if let Err(error) = event.answer((arguments,)) {
+                eprintln!("side-ask: {error}");
+            }
+        }
+    });
     namespace.on("side-emit", async |socket: Socket, arguments: Arguments| {
         done(socket.namespace().server_side_emit("side", &arguments))
     });
     namespace.on("side-ask", async |socket: Socket, arguments: Arguments| {
-        let replies = socket.namespace().server_side_emit_with_ack("side-ask", &arguments).await?;
-        Ok::<_, EmitError>(Data(Replies { err: false, replies }))
+        let Answers { answers, missing } = socket.namespace().server_side_emit_with_ack("side-ask", &arguments).await?;
+        Ok::<_, AckError>(Data(Replies { err: !missing.is_empty(), replies: answers }))
     });
+}
+
+/// The name of this node, and what another one has sent.
+fn with_name(name: &str, event: &ServerEvent) -> Spread<Value> {
+    let Spread(sent) = event.read().unwrap_or_else(|_| Spread(Vec::new()));
+    Spread([Value::from(name)].into_iter().chain(sent).collect())
 }
 
 /// What other nodes answered, and whether one did not.
@@ -52,7 +76,7 @@ struct Replies {
 struct Found {
     id: String,
     rooms: Vec<String>,
-    data: Value,
+    data: serde_json::Value,
 }
 
 impl Found {
@@ -64,8 +88,8 @@ impl Found {
 async fn who(socket: Socket, Data(room): Data<Option<String>>) -> Vec<Found> {
     let namespace = socket.namespace();
     let sockets = match room {
-        Some(room) => namespace.to(room).fetch_sockets().await,
-        None => namespace.fetch_sockets().await,
+        Some(room) => namespace.to(room).fetch_sockets().await.answers,
+        None => namespace.fetch_sockets().await.answers,
     };
     let mut found: Vec<_> = sockets.iter().map(Found::of).collect();
     found.sort_by(|one, other| one.id.cmp(&other.id));

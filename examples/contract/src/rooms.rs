@@ -81,6 +81,5 @@ async fn ask_room(
 ) -> Result<Data<Responses>, BoxError> {
     let asked = socket.namespace().to(room).timeout(Duration::from_millis(limit));
     let replies = asked.emit_with_ack::<Value>("question", behind(2, &arguments)?).await?;
-    let responses = replies.answers.into_iter().map(|(_, answer)| answer).collect();
-    Ok(Data(Responses { err: !replies.missing.is_empty(), responses }))
+    Ok(Data(Responses { err: !replies.is_complete(), responses: replies.into_values() }))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sockeye::{Cors, MessagePackParser, Recovery, Server};
 
+use sockeye_redis::RedisAdapter;
+
 use crate::options::{Options, PacketParser};
 use crate::reasons::Reasons;
 
@@ -12,7 +14,7 @@ use crate::reasons::Reasons;
 #[derive(Clone, Debug)]
 pub(crate) struct NodeName(pub(crate) Arc<str>);
 
-pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
+pub(crate) async fn server(options: &Options) -> anyhow::Result<Server> {
     let builder = Server::builder()
         .ping_interval(Duration::from_secs(1))
         .ping_timeout(Duration::from_secs(1))
@@ -20,13 +22,17 @@ pub(crate) fn server(options: &Options) -> anyhow::Result<Server> {
         .upgrade_timeout(Duration::from_secs(2))
         .max_payload(100_000)
         .max_attachments(10)
-        .recovery(Recovery::default().max_disconnection(Duration::from_secs(3)))
         .cors(Cors::origin("http://app.example").credentials())
         .state(NodeName(options.name.as_str().into()))
         .state(Arc::new(Reasons::default()));
     let builder = match options.parser {
         Some(PacketParser::Msgpack) => builder.parser(MessagePackParser),
         None => builder,
+    };
+    // A node that can't keep sessions for the others keeps none.
+    let builder = match options.adapter {
+        Some(_) => builder.adapter(RedisAdapter::connect(options.redis.as_str()).await?),
+        None => builder.recovery(Recovery::default().max_disconnection(Duration::from_secs(3))),
     };
     Ok(builder.build()?)
 }

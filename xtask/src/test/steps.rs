@@ -11,7 +11,7 @@ use crate::{
     bundles,
     failure::Failure,
     fuzz, instructions, npm,
-    program::{self, CHROMIUM, CXX, NODE, NPM, PYTHON, Requirement, VALGRIND, run, run_watched},
+    program::{self, CHROMIUM, CXX, NODE, NPM, PYTHON, REDIS, Requirement, VALGRIND, run, run_watched},
     wheel,
 };
 
@@ -43,7 +43,12 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "soak", purpose: "a minute of every kind of client leaves nothing behind", needs: &[], run: soak },
     Step { name: "autobahn", purpose: "the WebSocket suite", needs: &[NODE, NPM, PYTHON], run: autobahn },
     Step { name: "listen", purpose: "official clients against plain listening", needs: &[NODE, NPM], run: listen },
-    Step { name: "node", purpose: "official clients, suites and a browser", needs: &[NODE, NPM, CHROMIUM], run: node },
+    Step {
+        name: "node",
+        purpose: "official clients, suites and a browser",
+        needs: &[NODE, NPM, CHROMIUM, REDIS],
+        run: node,
+    },
 ];
 
 fn cargo(arguments: &str) -> Command {

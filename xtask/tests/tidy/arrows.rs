@@ -31,6 +31,7 @@ const RULES: &[Rule] = &[
     Rule { name: "sockeye-protocol", may_use: &[], never: &[IO, BROKERS] },
     Rule { name: "sockeye-client-dist", may_use: &["sockeye-protocol"], never: &[IO, BROKERS] },
     Rule { name: "sockeye-adapter", may_use: &["sockeye-protocol"], never: &[HTTP, BROKERS] },
+    Rule { name: "sockeye-redis", may_use: &["sockeye-adapter", "sockeye-protocol"], never: &[HTTP] },
     Rule { name: "sockeye-engine", may_use: &["sockeye-protocol", "sockeye-websocket"], never: &[&["axum"], BROKERS] },
     Rule {
         name: "sockeye",

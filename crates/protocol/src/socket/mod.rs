@@ -3,18 +3,20 @@
 //! Heads are parsed by hand and JSON is left alone until somebody asks for it: an event that is only passed on is
 //! checked, never rebuilt.
 
+pub mod messagepack; // Packets and values as MessagePack.
+
 mod arguments;
 mod assembler;
 mod connect;
 mod emit;
 mod event;
 mod json;
-mod messagepack;
 mod packet;
 mod parser;
 mod placeholder;
 mod raw;
 mod spread;
+mod stringify;
 mod value;
 mod value_deserializer;
 

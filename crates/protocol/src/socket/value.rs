@@ -47,6 +47,19 @@ impl Value {
         }
     }
 
+    /// Whether lists and objects nest deeper than this many levels. Bytes count as two, which they are in JSON.
+    pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
+        let Some(inside) = levels.checked_sub(1) else {
+            return matches!(self, Self::Binary(_) | Self::Array(_) | Self::Object(_));
+        };
+        match self {
+            Self::Binary(_) => inside == 0,
+            Self::Array(items) => items.iter().any(|item| item.is_deeper_than(inside)),
+            Self::Object(entries) => entries.iter().any(|(_, value)| value.is_deeper_than(inside)),
+            _ => false,
+        }
+    }
+
     /// Puts attachments in the place of their placeholders: objects whose `_placeholder` is true, whatever else they hold.
     pub(super) fn resolve_placeholders(&mut self, attachments: &[Bytes]) -> Result<(), DecodeError> {
         if self.get("_placeholder") == Some(&Self::Bool(true)) {

@@ -5,6 +5,7 @@
 mod corpus;
 mod engine;
 mod messagepack;
+mod messagepack_values;
 mod path;
 #[path = "../../../../fuzz/replay.rs"]
 mod replay;

@@ -218,7 +218,7 @@ impl Socket {
         self.broadcast().except(rooms)
     }
 
-    /// Chooses all other sockets of this node. There are no others yet.
+    /// Chooses all other sockets of this node.
     pub fn local(&self) -> Broadcast {
         self.broadcast().local()
     }

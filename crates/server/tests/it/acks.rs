@@ -295,7 +295,7 @@ async fn a_broadcast_tells_who_answered_and_who_did_not() {
     odd.send(&format!(r#"43{id}["text"]"#)).await;
     leaving.asked().await;
     leaving.close().await;
-    let Replies { answers, missing } = within("the answers", asked).await.unwrap();
+    let Replies { answers, missing, .. } = within("the answers", asked).await.unwrap();
     assert_eq!(answers, [(quick_socket.id().clone(), 7)]);
     let missing: BTreeMap<_, _> = missing.into_iter().collect();
     assert_eq!(missing.len(), 3);

@@ -253,7 +253,7 @@ async fn what_is_done_through_a_parent_is_done_to_the_sockets_of_all_its_childre
     tenants.sockets_join("room");
     seen.expect("room").await;
     seen.expect("room").await;
-    assert_eq!((tenants.fetch_sockets().await.len(), tenants.to("room").sockets().len()), (2, 2));
+    assert_eq!((tenants.fetch_sockets().await.answers.len(), tenants.to("room").sockets().len()), (2, 2));
     tenants.user("42").emit("e", 1).unwrap();
     one.expect(r#"42/tenant-1,["e",1]"#).await;
     two.expect(r#"42/tenant-2,["e",1]"#).await;

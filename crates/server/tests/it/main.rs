@@ -10,6 +10,7 @@ mod attachments; // Binary data.
 mod backpressure; // More than handlers can bear.
 mod client_files; // The browser bundles.
 mod closing; // The end of the server.
+mod cluster; // Servers that are nodes of one cluster.
 mod compression; // permessage-deflate, and who does not want it.
 mod connect; // Into a namespace, or not.
 mod corpus; // What the fuzzer has found before.

@@ -92,7 +92,7 @@ impl Transcript {
                 self.json.push(b',');
             }
             let key = reader.token()?;
-            self.key(key)?;
+            self.text(&key.into_key()?);
             self.json.push(b':');
             let value = reader.token()?;
             self.has_lookalike |= key == Token::Text("_placeholder") && value == Token::Bool(true);
@@ -102,17 +102,6 @@ impl Transcript {
             }
         }
         self.json.push(b'}');
-        Ok(())
-    }
-
-    /// JavaScript's keys are texts, so a number is its text.
-    fn key(&mut self, key: Token<'_>) -> Result<(), DecodeError> {
-        match key {
-            Token::Text(text) => self.text(text),
-            Token::Integer(integer) => self.text(itoa::Buffer::new().format(integer)),
-            Token::Float(float) if float.is_finite() => self.text(&number_text(float)),
-            _ => return Err(DecodeError::malformed("a map key that is neither text nor number")),
-        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 /// A number as JavaScript's `JSON.stringify` writes it: `null` if it is none.
-pub(super) fn number_text(number: f64) -> String {
+pub(in crate::socket) fn number_text(number: f64) -> String {
     if !number.is_finite() {
         return "null".to_owned();
     }

@@ -1,5 +1,8 @@
+use std::borrow::Cow;
+
 use rmp::{Marker, decode};
 
+use super::number::number_text;
 use crate::socket::DecodeError;
 
 /// How deep the lists and maps of a packet's data may nest: as deep as `serde_json` reads.
@@ -30,7 +33,17 @@ pub(super) enum Token<'a> {
     Map(u32),
 }
 
-impl Token<'_> {
+impl<'a> Token<'a> {
+    /// As the key of a map. JavaScript's keys are texts, so a number is its text.
+    pub(super) fn into_key(self) -> Result<Cow<'a, str>, DecodeError> {
+        match self {
+            Self::Text(text) => Ok(text.into()),
+            Self::Integer(integer) => Ok(integer.to_string().into()),
+            Self::Float(float) if float.is_finite() => Ok(number_text(float).into()),
+            _ => Err(DecodeError::malformed("a map key that is neither text nor number")),
+        }
+    }
+
     /// The whole number it is, perhaps written as a float.
     pub(super) fn as_integer(self) -> Option<i128> {
         match self {

@@ -150,21 +150,22 @@ impl PubSub {
 
 /// Gives what came on a channel to the inbox.
 fn receive(namespaces: &RwLock<Namespaces>, inbox: &Inbox, channel: &str, bytes: &[u8]) {
-    let namespaces = namespaces.read();
-    let recognized = namespaces.iter().find_map(|(name, channels)| Some((name, channels.recognize(channel)?)));
-    let Some((namespace, channel)) = recognized else { return };
+    // Not held while the inbox is asked: whoever makes a namespace holds a lock of the server's, and then wants this one.
+    let Some((namespace, channel)) = recognize(&namespaces.read(), channel) else { return };
     if let Channel::Broadcasts { room: Some(room) } = channel
-        && !inbox.wants(namespace, room)
+        && !inbox.wants(&namespace, room)
     {
         return;
     }
-    let decoded = decode(channel, namespace, bytes);
-    drop(namespaces);
-    match decoded {
+    match decode(channel, &namespace, bytes) {
         Ok(envelope) => inbox.receive(envelope),
         Err(DecodeError::OtherNamespace { .. }) => {}
         Err(error) => inbox.ignored(&error),
     }
+}
+
+fn recognize<'a>(namespaces: &Namespaces, channel: &'a str) -> Option<(SmolStr, Channel<'a>)> {
+    namespaces.iter().find_map(|(name, channels)| Some((name.clone(), channels.recognize(channel)?)))
 }
 
 impl Broker for PubSub {

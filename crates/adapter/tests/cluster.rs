@@ -203,6 +203,18 @@ async fn a_node_that_is_alone_waits_for_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_has_gone_is_waited_for_by_nobody() {
+    let hub = MemoryHub::new();
+    let (one, two) = (Node::silent(&hub, &[]), Node::silent(&hub, &["b"]));
+    settle().await;
+    drop(two);
+    settle().await;
+    let start = Instant::now();
+    assert_eq!(one.cluster.fetch_sockets("/", Selection::all(), None).await, Answers::default());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_answer_and_who_does_not_is_told_in_time() {
     let hub = MemoryHub::new();
     let (one, _two, silent) = (Node::silent(&hub, &[]), Node::answering(&hub, &["two"]), Node::silent(&hub, &[]));

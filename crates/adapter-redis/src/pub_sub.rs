@@ -20,7 +20,7 @@ use crate::wire::{DecodeError, EncodeError};
 /// What the formats over pub/sub differ in.
 pub(crate) trait Format: fmt::Debug + Send + Sync + Sized + 'static {
     /// The channels of one namespace.
-    type Channels: Send + Sync;
+    type Channels: Clone + Send + Sync;
 
     /// The command that publishes.
     const PUBLISH: &'static str;
@@ -84,8 +84,12 @@ pub(crate) struct PubSub<F: Format> {
 /// What those who send and those who receive share.
 struct Shared<F: Format> {
     format: F,
-    namespaces: RwLock<Vec<(SmolStr, F::Channels)>>,
+    /// Shared, to be read without the lock.
+    namespaces: RwLock<Arc<Namespaces<F>>>,
 }
+
+/// The namespaces that this node has, and their channels.
+type Namespaces<F> = Vec<(SmolStr, <F as Format>::Channels)>;
 
 impl<F: Format> PubSub<F> {
     pub(crate) fn new(id: NodeId, format: F, endpoint: Endpoint, commands: Commands) -> Self {
@@ -121,12 +125,11 @@ impl<F: Format> PubSub<F> {
 impl<F: Format> Shared<F> {
     /// Gives what came on a channel to the inbox.
     fn receive(&self, came: &Came<'_>) {
-        let namespaces = self.namespaces.read();
+        // Not locked while the inbox is asked: whoever makes a namespace holds a lock of the server's, and then wants this one.
+        let namespaces = self.namespaces.read().clone();
         let mut read = namespaces.iter().filter_map(|(name, channels)| self.format.decode(came, name, channels));
         // The name of a namespace may look as that of another one's room.
         let decoded = read.find(|decoded| !matches!(decoded, Err(DecodeError::OtherNamespace { .. })));
-        drop(read);
-        drop(namespaces);
         match decoded {
             Some(Ok(envelope)) => came.inbox.receive(envelope),
             Some(Err(error)) => came.inbox.ignored(&error),
@@ -158,13 +161,13 @@ impl<F: Format> Broker for PubSub<F> {
     fn enter(&self, namespace: &str) {
         let channels = self.shared.format.channels(namespace);
         let topics = self.topics(&channels);
-        self.shared.namespaces.write().push((namespace.into(), channels));
+        Arc::make_mut(&mut self.shared.namespaces.write()).push((namespace.into(), channels));
         self.subscriber.want(topics);
     }
 
     fn leave(&self, namespace: &str) {
         self.subscriber.unwant(self.topics(&self.shared.format.channels(namespace)));
-        self.shared.namespaces.write().retain(|(name, _)| name != namespace);
+        Arc::make_mut(&mut self.shared.namespaces.write()).retain(|(name, _)| name != namespace);
     }
 
     fn publish<'a>(&'a self, messages: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), BrokerError>>> {

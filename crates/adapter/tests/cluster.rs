@@ -28,6 +28,18 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_has_gone_is_waited_for_by_nobody() {
+    let hub = MemoryHub::new();
+    let (one, two) = (Node::silent(&hub, &[]).await, Node::silent(&hub, &["b"]).await);
+    settle().await;
+    drop(two);
+    settle().await;
+    let start = Instant::now();
+    assert_eq!(one.cluster.fetch_sockets("/", Selection::all(), None).await, Answers::default());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_broker_is_away_nobody_waits_and_what_is_lost_is_counted() {
     let hub = MemoryHub::new();
     let (one, two) = (Node::silent(&hub, &[]).await, Node::silent(&hub, &["b"]).await);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Weak;
 
 use super::{Envelope, NodeId};
 use crate::names::Room;
@@ -103,9 +104,9 @@ pub enum BrokerError {
     },
 }
 
-/// Where a broker puts what comes in.
+/// Where a broker puts what comes in, as long as the node is there. It does not keep the node, which keeps the broker.
 #[derive(Clone)]
-pub struct Inbox(std::sync::Arc<dyn Receive>);
+pub struct Inbox(Weak<dyn Receive>);
 
 /// What takes messages in.
 pub(super) trait Receive: Send + Sync {
@@ -115,23 +116,27 @@ pub(super) trait Receive: Send + Sync {
 }
 
 impl Inbox {
-    pub(super) fn new(receiver: std::sync::Arc<dyn Receive>) -> Self {
+    pub(super) fn new(receiver: Weak<dyn Receive>) -> Self {
         Self(receiver)
     }
 
     /// A message has come. Never waits.
     pub fn receive(&self, envelope: Envelope) {
-        self.0.receive(envelope);
+        if let Some(node) = self.0.upgrade() {
+            node.receive(envelope);
+        }
     }
 
     /// Whether somebody here is in this room: a broadcast to it alone need not be read otherwise.
     pub fn wants(&self, namespace: &str, room: &str) -> bool {
-        self.0.wants(namespace, room)
+        self.0.upgrade().is_some_and(|node| node.wants(namespace, room))
     }
 
     /// Something has come that is no message of the format: it is counted and ignored.
     pub fn ignored(&self, reason: &dyn fmt::Display) {
-        self.0.ignored(reason);
+        if let Some(node) = self.0.upgrade() {
+            node.ignored(reason);
+        }
     }
 }
 

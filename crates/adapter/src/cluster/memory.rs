@@ -166,8 +166,20 @@ impl Broker for MemoryBroker {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.hub.0.lock().nodes.retain(|member| member.id != self.id);
+        self.leave_hub();
         Box::pin(std::future::ready(()))
+    }
+}
+
+impl MemoryBroker {
+    fn leave_hub(&self) {
+        self.hub.0.lock().nodes.retain(|member| member.id != self.id);
+    }
+}
+
+impl Drop for MemoryBroker {
+    fn drop(&mut self) {
+        self.leave_hub();
     }
 }
 

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use sockeye_protocol::socket::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Interest};
+use super::broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Interest, Receive};
 use super::counters::ClusterCounts;
 use super::local::Local;
 use super::node::Node;
@@ -62,7 +62,8 @@ impl Cluster {
     /// Dropped, nothing is published any more, and what waits is lost.
     pub async fn run(&self, local: Weak<dyn Local>) -> Result<Infallible, BrokerError> {
         let _ = self.node.local.set(local);
-        self.node.broker.start(Inbox::new(self.node.clone())).await?;
+        let node: Arc<dyn Receive> = self.node.clone();
+        self.node.broker.start(Inbox::new(Arc::downgrade(&node))).await?;
         self.node.publisher.run(&*self.node.broker).await;
     }
 

@@ -56,6 +56,9 @@ impl ShardedRedisAdapter {
 
     /// Connects to a Redis Cluster, of which some nodes are named, with the default settings.
     ///
+    /// Its shards do not wait for each other: in the dynamic modes an event to a room may overtake one to everybody, and a node
+    /// may be counted a moment before it hears all. [`RedisAdapter`](crate::RedisAdapter) keeps the order there.
+    ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_cluster<A: IntoConnectionInfo>(

@@ -1,63 +1,95 @@
-//! Connections to Redis, and what becomes of its errors.
+//! One connection, to one Redis or to all nodes of a Redis Cluster.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult};
-use sockeye_adapter::cluster::BrokerError;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
+use redis::{Cmd, Pipeline, RedisResult, Value, pipe};
 
-/// How long Redis may take for an answer, and for a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A connection.
+#[derive(Clone)]
+pub(crate) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster {
+        connection: ClusterConnection,
+        /// The slot whose master gets what is for [`Place::Home`].
+        home: u16,
+    },
+}
 
-/// Where Redis is.
+/// Where in a Redis Cluster a command goes. A single Redis gets all, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Always the same master: what goes there keeps its order.
+    Home,
+    /// The master that has this channel.
+    Of(String),
+    /// All nodes, whose answers become one.
+    Everywhere,
+}
+
+/// A command, and where it goes.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint(Client);
+pub(crate) struct Command {
+    pub(crate) place: Place,
+    pub(crate) command: Cmd,
+}
 
-impl Endpoint {
-    /// An address such as `redis://user:password@host:6379/0`, `rediss://…` for TLS, or `redis+unix:///path`.
-    pub(crate) fn new(address: impl IntoConnectionInfo) -> RedisResult<Self> {
-        let info = address.into_connection_info()?;
-        // The newer protocol tells messages from answers, so that one connection may subscribe and ask.
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        Client::open(info.set_redis_settings(settings)).map(Self)
+impl Connection {
+    /// Runs commands, and gives the result of each.
+    ///
+    /// # Errors
+    /// If the connection is lost, or Redis does not answer in time. Nobody knows then what it has done.
+    pub(crate) async fn run(&mut self, commands: Vec<Command>) -> RedisResult<Vec<RedisResult<Value>>> {
+        match self {
+            Self::Single(connection) => {
+                let mut pipeline = pipe();
+                for command in commands {
+                    pipeline.add_command(command.command);
+                }
+                pipeline.ignore_errors().query_async(connection).await
+            }
+            Self::Cluster { connection, home } => run_in_cluster(connection, *home, commands).await,
+        }
     }
+}
 
-    /// A connection for commands.
-    pub(crate) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        self.0.get_multiplexed_async_connection_with_config(&config()).await
-    }
-
-    /// A connection whose messages go to `receive`, which must not wait: nothing is read meanwhile.
-    pub(crate) async fn subscribe(
-        &self,
-        receive: impl Fn(redis::PushInfo) + Send + Sync + 'static,
-    ) -> RedisResult<MultiplexedConnection> {
-        let receive = move |push| {
-            receive(push);
-            Ok::<_, redis::aio::SendError>(())
+/// What goes to one place goes in one go and in order; the places wait for each other's answers only.
+async fn run_in_cluster(
+    connection: &ClusterConnection,
+    home: u16,
+    commands: Vec<Command>,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut results: Vec<RedisResult<Value>> = commands.iter().map(|_| Ok(Value::Nil)).collect();
+    let (mut ways, mut everywhere) = (HashMap::<Route, (Vec<usize>, Pipeline)>::new(), Vec::new());
+    for (index, Command { place, command }) in commands.into_iter().enumerate() {
+        let route = match place {
+            Place::Home => Route::new(home, SlotAddr::Master),
+            Place::Of(channel) => Route::with_key(channel, SlotAddr::Master),
+            Place::Everywhere => {
+                everywhere.push((index, command));
+                continue;
+            }
         };
-        self.0.get_multiplexed_async_connection_with_config(&config().set_push_sender(receive)).await
+        let (indices, pipeline) = ways.entry(route).or_default();
+        indices.push(index);
+        pipeline.add_command(command);
     }
-}
-
-fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE))
-}
-
-/// What an error of Redis is to a cluster.
-pub(crate) fn explain(error: &RedisError) -> BrokerError {
-    let reason = error.to_string();
-    let is_away =
-        error.is_io_error() || error.is_timeout() || error.is_connection_refusal() || error.is_connection_dropped();
-    if is_away {
-        return BrokerError::Away { reason };
+    let ways = ways.into_iter().map(|(route, (indices, pipeline))| async move {
+        let (mut connection, count) = (connection.clone(), pipeline.len());
+        let route = SingleNodeRoutingInfo::SpecificNode(route);
+        Ok::<_, redis::RedisError>((indices, connection.route_pipeline(pipeline, 0, count, route).await?))
+    });
+    for way in join_all(ways).await {
+        let (indices, values) = way?;
+        for (index, value) in indices.into_iter().zip(values) {
+            results[index] = value.extract_error();
+        }
     }
-    let remedy = match error.code() {
-        Some("NOAUTH") => ": give user and password in the address, as `redis://user:password@host`",
-        Some("WRONGPASS") => ": user or password in the address are wrong",
-        Some("NOPERM") => ": its user needs the commands for pub/sub and the channels `socket.io*`",
-        _ if reason.contains("HELLO") => ": expected Redis 6 or newer",
-        _ => "",
-    };
-    BrokerError::Refused { reason: reason + remedy }
+    for (index, command) in everywhere {
+        results[index] = command.query_async(&mut connection.clone()).await;
+    }
+    Ok(results)
 }

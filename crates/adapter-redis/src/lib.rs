@@ -2,8 +2,14 @@
 
 pub mod wire; // Channels, streams and bytes of each format.
 
-mod connection; // Connections to Redis.
-mod pub_sub; // The cluster over pub/sub.
+mod classic; // The cluster over pub/sub.
+mod commands; // The way out.
+mod connection; // One connection, to one Redis or to many.
+mod endpoint; // Where Redis is, and what its errors mean.
+mod pub_sub; // What all clusters over pub/sub share.
+mod sharded; // The cluster over sharded pub/sub.
 mod subscriber; // The way in.
+mod topics; // What is subscribed to.
 
-pub use pub_sub::{RedisAdapter, RedisAdapterBuilder};
+pub use classic::{RedisAdapter, RedisAdapterBuilder};
+pub use sharded::{ShardedRedisAdapter, ShardedRedisAdapterBuilder};

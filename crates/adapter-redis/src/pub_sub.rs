@@ -1,232 +1,218 @@
-//! The cluster over Redis pub/sub, in the format of `@socket.io/redis-adapter`.
+//! A node over pub/sub, whatever the format.
 
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use redis::aio::MultiplexedConnection;
-use redis::{IntoConnectionInfo, RedisResult, Value, pipe};
+use redis::{FromRedisValue, Value, cmd};
 use smol_str::SmolStr;
-use sockeye_adapter::cluster::{BoxFuture, Broker, BrokerError, Destination, Inbox, NodeId, Outgoing};
+use sockeye_adapter::cluster::{BoxFuture, Broker, BrokerError, Envelope, Inbox, Interest, NodeId, Outgoing};
+use sockeye_adapter::{Room, RoomKind};
 use tokio::task::JoinSet;
 
-use crate::connection::{Endpoint, explain};
-use crate::subscriber::{Subscriber, Topic};
-use crate::wire::classic::{Channel, Channels, decode, encode};
-use crate::wire::{DecodeError, short_id};
+use crate::commands::Commands;
+use crate::connection::{Command, Place};
+use crate::endpoint::Endpoint;
+use crate::subscriber::Subscriber;
+use crate::topics::Topic;
+use crate::wire::{DecodeError, EncodeError};
 
-/// Makes a server one node of a cluster over Redis pub/sub, beside Node's servers with `@socket.io/redis-adapter`.
-///
-/// ```no_run
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use sockeye_redis::RedisAdapter;
-///
-/// let adapter = RedisAdapter::connect("redis://localhost").await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// What is published while Redis is away is lost to other nodes, and counted; local delivery goes on. The subscription
-/// heals by itself.
-#[derive(Clone, Debug)]
-pub struct RedisAdapter(Arc<PubSub>);
+/// What the formats over pub/sub differ in.
+pub(crate) trait Format: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The channels of one namespace.
+    type Channels: Clone + Send + Sync;
 
-/// The settings of a [`RedisAdapter`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is connected before `connect`"]
-pub struct RedisAdapterBuilder {
-    key: String,
-    specific_answers: bool,
-}
+    /// The command that publishes.
+    const PUBLISH: &'static str;
 
-impl RedisAdapter {
-    /// Connects to Redis with the default settings, those of Node's adapter.
+    /// What `PUBSUB` is asked for the number of subscribers.
+    const COUNT: &'static str;
+
+    /// Where in a Redis Cluster messages for a channel are published.
+    fn publisher(&self, channel: &str) -> Place;
+
+    /// The channels of a namespace.
+    fn channels(&self, namespace: &str) -> Self::Channels;
+
+    /// What a node subscribes to as long as it has the namespace, beside what [`counted`](Self::counted) says.
+    fn topics(&self, channels: &Self::Channels, node: &NodeId) -> Vec<Topic>;
+
+    /// What all nodes that have the namespace subscribe to, and nobody else.
+    fn counted(&self, channels: &Self::Channels) -> Topic;
+
+    /// Whether rooms have topics of their own.
+    fn has_rooms(&self) -> bool {
+        false
+    }
+
+    /// What a node subscribes to as long as it has somebody in this room.
+    fn of_room(&self, _: &Self::Channels, _: &Room, _: RoomKind) -> Option<Topic> {
+        None
+    }
+
+    /// Where a message goes, and its bytes.
     ///
     /// # Errors
-    /// [`BrokerError`] if Redis can't be reached or refuses, and what to do about it.
-    pub async fn connect(address: impl IntoConnectionInfo) -> Result<Self, BrokerError> {
-        Self::builder().connect(address).await
-    }
+    /// [`EncodeError`] if the format has no form for it.
+    fn encode(&self, channels: &Self::Channels, message: &Outgoing) -> Result<(String, Vec<u8>), EncodeError>;
 
-    /// Other settings.
-    pub fn builder() -> RedisAdapterBuilder {
-        RedisAdapterBuilder { key: "socket.io".to_owned(), specific_answers: false }
-    }
+    /// Reads what came on a channel. `None` if it is none of this namespace's, or nobody here wants it.
+    fn decode(
+        &self,
+        came: &Came<'_>,
+        namespace: &str,
+        channels: &Self::Channels,
+    ) -> Option<Result<Envelope, DecodeError>>;
 }
 
-impl RedisAdapterBuilder {
-    /// What the names of all channels begin with; the same on all nodes. Default: `socket.io`.
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = key.into();
-        self
-    }
-
-    /// Answers go to a channel of the node that has asked, instead of to all: Node's `publishOnSpecificResponseChannel`, the
-    /// same on all nodes. Default: no.
-    pub fn publish_on_specific_response_channel(mut self, specific: bool) -> Self {
-        self.specific_answers = specific;
-        self
-    }
-
-    /// Connects to Redis.
-    ///
-    /// # Errors
-    /// As [`RedisAdapter::connect`].
-    pub async fn connect(self, address: impl IntoConnectionInfo) -> Result<RedisAdapter, BrokerError> {
-        let endpoint = Endpoint::new(address).map_err(|error| explain(&error))?;
-        let commands = Some(endpoint.connect().await.map_err(|error| explain(&error))?);
-        Ok(RedisAdapter(Arc::new(PubSub {
-            id: NodeId::from(short_id(rand::random()).to_string()),
-            settings: self,
-            subscriber: Arc::new(Subscriber::new(endpoint.clone())),
-            endpoint,
-            commands: Mutex::new(commands),
-            namespaces: Arc::default(),
-            tasks: Mutex::default(),
-        })))
-    }
+/// What came.
+pub(crate) struct Came<'a> {
+    pub(crate) channel: &'a str,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) inbox: &'a Inbox,
 }
 
-impl From<RedisAdapter> for Arc<dyn Broker> {
-    fn from(adapter: RedisAdapter) -> Self {
-        adapter.0
-    }
-}
-
-struct PubSub {
+/// One node.
+pub(crate) struct PubSub<F: Format> {
     id: NodeId,
-    settings: RedisAdapterBuilder,
-    endpoint: Endpoint,
-    /// `None` when it was lost, until it is needed.
-    commands: Mutex<Option<MultiplexedConnection>>,
+    shared: Arc<Shared<F>>,
+    commands: Commands,
     subscriber: Arc<Subscriber>,
-    namespaces: Arc<RwLock<Namespaces>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
-type Namespaces = Vec<(SmolStr, Channels)>;
+/// What those who send and those who receive share.
+struct Shared<F: Format> {
+    format: F,
+    /// Shared, to be read without the lock.
+    namespaces: RwLock<Arc<Namespaces<F>>>,
+}
 
-impl PubSub {
-    fn channels(&self, namespace: &str) -> Channels {
-        Channels::new(&self.settings.key, namespace)
-    }
+/// The namespaces that this node has, and their channels.
+type Namespaces<F> = Vec<(SmolStr, <F as Format>::Channels)>;
 
-    fn topics(&self, channels: &Channels) -> [Topic; 4] {
-        [
-            Topic::Pattern(channels.pattern()),
-            Topic::Channel(channels.requests().to_owned()),
-            Topic::Channel(channels.answers().to_owned()),
-            Topic::Channel(channels.answers_for(&self.id)),
-        ]
-    }
-
-    fn encode(&self, Outgoing { envelope, to }: &Outgoing) -> Result<(String, Vec<u8>), BrokerError> {
-        let bytes = encode(envelope).map_err(|error| BrokerError::Encode { reason: error.to_string() })?;
-        let asker = match to {
-            Destination::Asker(asker) if self.settings.specific_answers && asker.is_known() => Some(asker),
-            Destination::Asker(_) | Destination::All => None,
-        };
-        Ok((self.channels(&envelope.namespace).destination(&envelope.message, asker), bytes))
-    }
-
-    /// Runs commands. They are not repeated if the connection is lost on the way: nobody knows how many of them Redis has seen.
-    async fn run(&self, pipeline: &redis::Pipeline) -> RedisResult<Vec<Value>> {
-        let known = self.commands.lock().clone();
-        let mut commands = if let Some(commands) = known {
-            commands
-        } else {
-            let fresh = self.endpoint.connect().await?;
-            self.commands.lock().insert(fresh).clone()
-        };
-        let result = pipeline.query_async(&mut commands).await;
-        if let Err(error) = &result
-            && (error.is_unrecoverable_error() || error.is_connection_dropped())
-        {
-            *self.commands.lock() = None;
+impl<F: Format> PubSub<F> {
+    pub(crate) fn new(id: NodeId, format: F, endpoint: Endpoint, commands: Commands) -> Self {
+        Self {
+            id,
+            shared: Arc::new(Shared { format, namespaces: RwLock::default() }),
+            commands,
+            subscriber: Arc::new(Subscriber::new(endpoint)),
+            tasks: Mutex::default(),
         }
-        result
+    }
+
+    /// What is subscribed to for a namespace. A node is counted once it hears all.
+    fn topics(&self, channels: &F::Channels) -> Vec<Topic> {
+        let format = &self.shared.format;
+        let mut topics = format.topics(channels, &self.id);
+        topics.push(format.counted(channels));
+        topics
+    }
+
+    fn encode(&self, message: &Outgoing) -> Result<(String, Vec<u8>), BrokerError> {
+        let channels = self.shared.format.channels(&message.envelope.namespace);
+        let encoded = self.shared.format.encode(&channels, message);
+        encoded.map_err(|error| BrokerError::Encode { reason: error.to_string() })
+    }
+
+    fn topic_of_room(&self, namespace: &str, room: &Room, kind: RoomKind) -> Option<Topic> {
+        let format = &self.shared.format;
+        format.of_room(&format.channels(namespace), room, kind)
     }
 }
 
-/// Gives what came on a channel to the inbox.
-fn receive(namespaces: &RwLock<Namespaces>, inbox: &Inbox, channel: &str, bytes: &[u8]) {
-    // Not held while the inbox is asked: whoever makes a namespace holds a lock of the server's, and then wants this one.
-    let Some((namespace, channel)) = recognize(&namespaces.read(), channel) else { return };
-    if let Channel::Broadcasts { room: Some(room) } = channel
-        && !inbox.wants(&namespace, room)
-    {
-        return;
-    }
-    match decode(channel, &namespace, bytes) {
-        Ok(envelope) => inbox.receive(envelope),
-        Err(DecodeError::OtherNamespace { .. }) => {}
-        Err(error) => inbox.ignored(&error),
+impl<F: Format> Shared<F> {
+    /// Gives what came on a channel to the inbox.
+    fn receive(&self, came: &Came<'_>) {
+        // Not locked while the inbox is asked: whoever makes a namespace holds a lock of the server's, and then wants this one.
+        let namespaces = self.namespaces.read().clone();
+        let mut read = namespaces.iter().filter_map(|(name, channels)| self.format.decode(came, name, channels));
+        // The name of a namespace may look as that of another one's room.
+        let decoded = read.find(|decoded| !matches!(decoded, Err(DecodeError::OtherNamespace { .. })));
+        match decoded {
+            Some(Ok(envelope)) => came.inbox.receive(envelope),
+            Some(Err(error)) => came.inbox.ignored(&error),
+            None => {}
+        }
     }
 }
 
-fn recognize<'a>(namespaces: &Namespaces, channel: &'a str) -> Option<(SmolStr, Channel<'a>)> {
-    namespaces.iter().find_map(|(name, channels)| Some((name.clone(), channels.recognize(channel)?)))
-}
-
-impl Broker for PubSub {
+impl<F: Format> Broker for PubSub<F> {
     fn node(&self) -> &NodeId {
         &self.id
     }
 
     fn start(&self, inbox: Inbox) -> BoxFuture<'_, Result<(), BrokerError>> {
-        let (subscriber, namespaces) = (self.subscriber.clone(), self.namespaces.clone());
-        let take = Box::new(move |channel: &str, bytes: &[u8]| receive(&namespaces, &inbox, channel, bytes));
-        self.tasks.lock().spawn(async move { subscriber.run(take).await });
+        let (subscriber, shared) = (self.subscriber.clone(), self.shared.clone());
+        let receive = Box::new(move |channel: &str, bytes: &[u8]| {
+            shared.receive(&Came { channel, bytes, inbox: &inbox });
+        });
+        self.tasks.lock().spawn(async move { subscriber.run(receive).await });
         Box::pin(async {
-            self.subscriber.settle().await;
-            Ok(())
+            let begun = self.subscriber.begun().await;
+            if begun.is_err() {
+                self.tasks.lock().abort_all();
+            }
+            begun
         })
     }
 
     fn enter(&self, namespace: &str) {
-        let channels = self.channels(namespace);
-        self.subscriber.want(self.topics(&channels));
-        self.namespaces.write().push((namespace.into(), channels));
+        let channels = self.shared.format.channels(namespace);
+        let topics = self.topics(&channels);
+        Arc::make_mut(&mut self.shared.namespaces.write()).push((namespace.into(), channels));
+        self.subscriber.want(topics);
     }
 
     fn leave(&self, namespace: &str) {
-        self.subscriber.drop_topics(self.topics(&self.channels(namespace)));
-        self.namespaces.write().retain(|(name, _)| name != namespace);
+        self.subscriber.unwant(self.topics(&self.shared.format.channels(namespace)));
+        Arc::make_mut(&mut self.shared.namespaces.write()).retain(|(name, _)| name != namespace);
     }
 
     fn publish<'a>(&'a self, messages: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), BrokerError>>> {
         Box::pin(async move {
-            let mut pipeline = pipe();
+            let mut commands = Vec::with_capacity(messages.len());
             let encoded: Vec<Result<(), BrokerError>> = messages
                 .iter()
                 .map(|message| {
                     let (channel, bytes) = self.encode(message)?;
-                    pipeline.cmd("PUBLISH").arg(channel).arg(bytes);
+                    let (place, mut command) = (self.shared.format.publisher(&channel), cmd(F::PUBLISH));
+                    command.arg(channel).arg(bytes);
+                    commands.push(Command { place, command });
                     Ok(())
                 })
                 .collect();
-            if pipeline.is_empty() {
+            if commands.is_empty() {
                 return encoded;
             }
-            match self.run(&pipeline).await {
-                Ok(_) => encoded,
-                Err(error) => encoded.into_iter().map(|encoded| encoded.and(Err(explain(&error)))).collect(),
-            }
+            let published = self.commands.run(commands).await;
+            let mut results = published.as_ref().map(|results| results.iter());
+            let mut next = || match &mut results {
+                Ok(results) => results.next().map_or(Ok(()), |result| result.clone().map(drop)),
+                Err(error) => Err(error.clone()),
+            };
+            encoded.into_iter().map(|encoded| encoded.and_then(|()| next())).collect()
         })
     }
 
     fn count_nodes<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<usize, BrokerError>> {
         Box::pin(async move {
-            let mut command = pipe();
-            command.cmd("PUBSUB").arg("NUMSUB").arg(self.channels(namespace).requests());
-            let counted = self.run(&command).await.map_err(|error| explain(&error))?;
-            let counted: Vec<(String, usize)> = counted
-                .into_iter()
-                .next()
-                .map_or(Ok(Vec::new()), redis::from_redis_value)
-                .map_err(|error| BrokerError::Refused { reason: format!("PUBSUB NUMSUB: {error}") })?;
-            Ok(counted.first().map_or(0, |(_, count)| *count))
+            let format = &self.shared.format;
+            let counted = format.counted(&format.channels(namespace));
+            let mut command = cmd("PUBSUB");
+            command.arg(F::COUNT).arg(counted.name());
+            // One who has not the channel any more would not say so.
+            let counted = self.commands.run(vec![Command { place: Place::Everywhere, command }]).await?;
+            let counted = counted.into_iter().next().unwrap_or(Ok(Value::Nil))?;
+            <Vec<(String, usize)>>::from_redis_value(counted)
+                .map(|counted| counted.iter().map(|(_, count)| count).sum())
+                .map_err(|error| BrokerError::Refused { reason: format!("PUBSUB {}: {error}", F::COUNT) })
         })
+    }
+
+    fn interest(&self) -> Option<&dyn Interest> {
+        self.shared.format.has_rooms().then_some(self)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -234,11 +220,21 @@ impl Broker for PubSub {
     }
 }
 
-impl fmt::Debug for PubSub {
+impl<F: Format> Interest for PubSub<F> {
+    fn room_created(&self, namespace: &str, room: &Room, kind: RoomKind) {
+        self.subscriber.want(self.topic_of_room(namespace, room, kind));
+    }
+
+    fn room_deleted(&self, namespace: &str, room: &Room, kind: RoomKind) {
+        self.subscriber.unwant(self.topic_of_room(namespace, room, kind));
+    }
+}
+
+impl<F: Format> fmt::Debug for PubSub<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PubSub")
             .field("id", &self.id)
-            .field("settings", &self.settings)
+            .field("format", &self.shared.format)
             .field("is_connected", &self.subscriber.is_connected())
             .finish_non_exhaustive()
     }

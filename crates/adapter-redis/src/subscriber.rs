@@ -1,17 +1,17 @@
 //! The way in: one connection that is subscribed to what is wanted, and connects again when it is lost.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisResult, Value, cmd};
-use tokio::sync::Notify;
+use sockeye_adapter::cluster::BrokerError;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::connection::Endpoint;
+use crate::connection::{Command, Connection, Place};
+use crate::endpoint::Endpoint;
+use crate::topics::{Topic, Topics, commands};
 
 /// How often a quiet connection is asked whether it still is one.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -19,15 +19,8 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// So many pings in a row without an answer, and the connection is given up.
 const MAX_SILENCE: u32 = 5;
-
-/// What can be subscribed to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Topic {
-    /// A channel by its name.
-    Channel(String),
-    /// All channels that a pattern matches.
-    Pattern(String),
-}
+/// So many topics are subscribed to in one go.
+const AT_ONCE: usize = 500;
 
 /// What takes messages in: the channel, and the bytes.
 pub(crate) type Receive = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
@@ -35,127 +28,135 @@ pub(crate) type Receive = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 /// Keeps a connection subscribed to what is wanted.
 pub(crate) struct Subscriber {
     endpoint: Endpoint,
-    wanted: Mutex<HashSet<Topic>>,
-    changed: Arc<Notify>,
-    is_connected: AtomicBool,
-    /// All that was wanted has been subscribed to.
-    settled: Notify,
+    topics: Arc<Mutex<Topics>>,
+    changed: Notify,
+    /// What came of the last attempt to subscribe to all that is wanted.
+    state: watch::Sender<Option<Result<(), BrokerError>>>,
 }
 
 impl Subscriber {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self {
-            endpoint,
-            wanted: Mutex::default(),
-            changed: Arc::default(),
-            is_connected: AtomicBool::new(false),
-            settled: Notify::new(),
-        }
+        let state = watch::Sender::new(None);
+        Self { endpoint, topics: Arc::default(), changed: Notify::new(), state }
     }
 
-    /// These are wanted from here on.
+    /// These are wanted from here on. They are subscribed to in their order.
     pub(crate) fn want(&self, topics: impl IntoIterator<Item = Topic>) {
-        self.wanted.lock().extend(topics);
+        let mut known = self.topics.lock();
+        topics.into_iter().for_each(|topic| known.want(topic));
+        drop(known);
         self.changed.notify_one();
     }
 
     /// These are not wanted any more.
-    pub(crate) fn drop_topics(&self, topics: impl IntoIterator<Item = Topic>) {
-        let mut wanted = self.wanted.lock();
-        for topic in topics {
-            wanted.remove(&topic);
-        }
-        drop(wanted);
+    pub(crate) fn unwant(&self, topics: impl IntoIterator<Item = Topic>) {
+        let mut known = self.topics.lock();
+        topics.into_iter().for_each(|topic| known.unwant(topic));
+        drop(known);
         self.changed.notify_one();
     }
 
     /// Whether messages come in.
     pub(crate) fn is_connected(&self) -> bool {
-        self.is_connected.load(Ordering::Relaxed)
+        matches!(*self.state.borrow(), Some(Ok(())))
+    }
+
+    /// Waits for what comes of the first attempt to subscribe.
+    ///
+    /// # Errors
+    /// What Redis said if it refused. That it is away is no error: it will be back.
+    pub(crate) async fn begun(&self) -> Result<(), BrokerError> {
+        let mut state = self.state.subscribe();
+        match state.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Err(refused @ BrokerError::Refused { .. }))) => Err(refused.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// Stays connected and subscribed, for ever.
     pub(crate) async fn run(&self, receive: Receive) -> ! {
-        let receive = Arc::new(receive);
+        let receive: Arc<Receive> = Arc::new(receive);
         loop {
-            let lost = Arc::new(Notify::new());
-            let (take, gone, changed) = (receive.clone(), lost.clone(), self.changed.clone());
-            let on_push = move |push: PushInfo| match (push.kind, &push.data[..]) {
-                (PushKind::Message, [Value::BulkString(channel), Value::BulkString(bytes)])
-                | (PushKind::PMessage, [_, Value::BulkString(channel), Value::BulkString(bytes)]) => {
-                    if let Ok(channel) = str::from_utf8(channel) {
-                        take(channel, bytes);
-                    }
+            let error = self.connected(&receive).await;
+            let before = self.state.send_replace(Some(Err(error.clone())));
+            match before {
+                Some(Err(_)) => tracing::debug!(%error, "not subscribed to Redis"),
+                _ => {
+                    tracing::warn!(%error, "not subscribed to Redis: nothing is heard of other nodes until that heals");
                 }
-                (PushKind::Disconnection, _) => {
-                    gone.notify_one();
-                    changed.notify_one();
-                }
-                _ => {}
-            };
-            match self.endpoint.subscribe(on_push).await {
-                Ok(connection) => {
-                    let error = self.serve(connection, &lost).await;
-                    if self.is_connected.swap(false, Ordering::Relaxed) {
-                        tracing::warn!(%error, "the subscription to Redis is lost; it heals by itself");
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "Redis can't be reached"),
             }
             sleep(RETRY_AFTER).await;
         }
     }
 
-    /// Subscribes to what is wanted as that changes, until the connection is lost; gives the reason.
-    async fn serve(&self, mut connection: MultiplexedConnection, lost: &Notify) -> String {
-        let mut subscribed = HashSet::new();
+    /// One connection, from its beginning to its end; gives the reason of that.
+    async fn connected(&self, receive: &Arc<Receive>) -> BrokerError {
+        let lost = Arc::new(Notify::new());
+        let (receive, gone, topics) = (receive.clone(), lost.clone(), self.topics.clone());
+        let on_push = move |push: PushInfo| match (push.kind, &push.data[..]) {
+            (PushKind::Message | PushKind::SMessage, [Value::BulkString(channel), Value::BulkString(bytes)])
+            | (PushKind::PMessage, [_, Value::BulkString(channel), Value::BulkString(bytes)]) => {
+                if let Ok(channel) = str::from_utf8(channel) {
+                    receive(channel, bytes);
+                }
+            }
+            (PushKind::Disconnection, _) => gone.notify_one(),
+            // Another node of the Redis Cluster has the channel now.
+            (PushKind::SUnsubscribe, [Value::BulkString(channel), ..]) => {
+                let topic = Topic::Sharded(String::from_utf8_lossy(channel).into_owned());
+                if topics.lock().is_subscribed(&topic) {
+                    gone.notify_one();
+                }
+            }
+            _ => {}
+        };
+        let served = async {
+            let connection = self.endpoint.connect(on_push).await?;
+            self.serve(connection, &lost).await
+        };
+        match served.await {
+            Ok(()) => BrokerError::Away { reason: "the connection was closed".to_owned() },
+            Err(error) => self.endpoint.explain(&error),
+        }
+    }
+
+    /// Subscribes to what is wanted as that changes, until the connection is lost.
+    async fn serve(&self, mut connection: Connection, lost: &Notify) -> RedisResult<()> {
+        self.topics.lock().reset();
         let mut silence = 0;
         loop {
-            if let Err(error) = self.adjust(&mut connection, &mut subscribed).await {
-                return error.to_string();
-            }
-            if !self.is_connected.swap(true, Ordering::Relaxed) {
+            self.adjust(&mut connection).await?;
+            if !self.is_connected() {
                 tracing::info!("subscribed to Redis");
+                self.state.send_replace(Some(Ok(())));
             }
-            self.settled.notify_waiters();
             tokio::select! {
-                () = lost.notified() => return "the connection was closed".to_owned(),
+                () = lost.notified() => return Ok(()),
                 changed = timeout(PING_EVERY, self.changed.notified()) => if changed.is_err() {
-                    match cmd("PING").query_async::<Value>(&mut connection).await {
-                        Ok(_) => silence = 0,
+                    match ping(&mut connection).await {
+                        Ok(()) => silence = 0,
                         Err(error) if error.is_timeout() && silence < MAX_SILENCE => silence += 1,
-                        Err(error) => return error.to_string(),
+                        Err(error) => return Err(error),
                     }
                 },
             }
         }
     }
 
-    /// Waits until all that is wanted now has been subscribed to.
-    pub(crate) async fn settle(&self) {
-        let settled = self.settled.notified();
-        self.changed.notify_one();
-        settled.await;
+    /// Subscribes to all that is wanted, and to nothing else.
+    async fn adjust(&self, connection: &mut Connection) -> RedisResult<()> {
+        loop {
+            let due = self.topics.lock().take(AT_ONCE);
+            if due.is_empty() {
+                return Ok(());
+            }
+            connection.run(commands(&due)).await?.into_iter().try_for_each(|result| result.map(drop))?;
+            self.topics.lock().done(due);
+        }
     }
+}
 
-    async fn adjust(&self, connection: &mut MultiplexedConnection, subscribed: &mut HashSet<Topic>) -> RedisResult<()> {
-        let wanted = self.wanted.lock().clone();
-        let new: Vec<_> = wanted.difference(subscribed).cloned().collect();
-        let old: Vec<_> = subscribed.difference(&wanted).cloned().collect();
-        for topic in new {
-            match &topic {
-                Topic::Channel(name) => connection.subscribe(name).await?,
-                Topic::Pattern(pattern) => connection.psubscribe(pattern).await?,
-            }
-            subscribed.insert(topic);
-        }
-        for topic in old {
-            match &topic {
-                Topic::Channel(name) => connection.unsubscribe(name).await?,
-                Topic::Pattern(pattern) => connection.punsubscribe(pattern).await?,
-            }
-            subscribed.remove(&topic);
-        }
-        Ok(())
-    }
+async fn ping(connection: &mut Connection) -> RedisResult<()> {
+    let ping = Command { place: Place::Everywhere, command: cmd("PING") };
+    connection.run(vec![ping]).await?.into_iter().try_for_each(|result| result.map(drop))
 }

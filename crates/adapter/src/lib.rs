@@ -27,6 +27,6 @@ mod selection; // Which rooms a broadcast goes to.
 pub use absentees::{Absentees, PrivateId};
 pub use log::{Log, Offset, Told};
 pub use names::{IntoRooms, Room, SocketId};
-pub use room_event::RoomEvent;
+pub use room_event::{RoomEvent, RoomKind};
 pub use rooms::{JoinError, MemberKey, Rooms};
 pub use selection::Selection;

@@ -2,6 +2,17 @@
 
 use crate::names::{Room, SocketId};
 
+/// How a room came by its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomKind {
+    /// Sockets have joined it.
+    Joined,
+    /// It is that of a socket's own id.
+    SocketId,
+    /// It is that of a user, in which the devices are.
+    User,
+}
+
 /// What happened to a room. The first to join creates it; when the last has left it is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::names::{Room, SocketId};
-use crate::room_event::RoomEvent;
+use crate::room_event::{RoomEvent, RoomKind};
 use crate::selection::Selection;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -33,7 +33,7 @@ pub struct Rooms<M> {
     limit: usize,
     active: usize,
     /// What happened to rooms, if somebody wants to know.
-    journal: Option<VecDeque<RoomEvent>>,
+    journal: Option<VecDeque<(RoomEvent, RoomKind)>>,
 }
 
 /// A registered socket. Valid until it is removed.
@@ -99,6 +99,11 @@ impl RoomKey {
     }
 }
 
+/// The kind of a room that has a name of its own.
+fn kind(room: &Room) -> RoomKind {
+    if room.is_user() { RoomKind::User } else { RoomKind::Joined }
+}
+
 fn key(index: usize) -> u32 {
     u32::try_from(index).expect("four thousand million sockets fit no machine")
 }
@@ -151,8 +156,8 @@ impl<M: Clone> Rooms<M> {
             member.active = true;
             self.active += 1;
             let id = member.id.clone();
-            self.note(|| RoomEvent::Created { room: id.clone().into() });
-            self.note(|| RoomEvent::Joined { room: id.clone().into(), socket: id });
+            self.note(RoomKind::SocketId, || RoomEvent::Created { room: id.clone().into() });
+            self.note(RoomKind::SocketId, || RoomEvent::Joined { room: id.clone().into(), socket: id });
         }
     }
 
@@ -169,8 +174,9 @@ impl<M: Clone> Rooms<M> {
         let member = self.members.try_remove(key.index())?;
         if member.active {
             self.active -= 1;
-            self.note(|| RoomEvent::Left { room: member.id.clone().into(), socket: member.id.clone() });
-            self.note(|| RoomEvent::Deleted { room: member.id.clone().into() });
+            let id = member.id;
+            self.note(RoomKind::SocketId, || RoomEvent::Left { room: id.clone().into(), socket: id.clone() });
+            self.note(RoomKind::SocketId, || RoomEvent::Deleted { room: id.into() });
         }
         Some(member.value)
     }
@@ -221,10 +227,11 @@ impl<M: Clone> Rooms<M> {
         member.rooms.push(Membership { room, place });
         if self.journal.is_some() {
             let (name, socket) = (entry.name.clone(), member.id.clone());
+            let kind = kind(&name);
             if place == 0 {
-                self.note(|| RoomEvent::Created { room: name.clone() });
+                self.note(kind, || RoomEvent::Created { room: name.clone() });
             }
-            self.note(|| RoomEvent::Joined { room: name, socket });
+            self.note(kind, || RoomEvent::Joined { room: name, socket });
         }
     }
 
@@ -262,7 +269,7 @@ impl<M: Clone> Rooms<M> {
         if self.journal.is_some() {
             let (room, socket) =
                 (self.entries[left.room.index()].name.clone(), self.members[member.index()].id.clone());
-            self.note(|| RoomEvent::Left { room, socket });
+            self.note(kind(&room), || RoomEvent::Left { room, socket });
         }
         let members = &mut self.entries[left.room.index()].members;
         members.swap_remove(left.place as usize);
@@ -274,7 +281,7 @@ impl<M: Clone> Rooms<M> {
         } else if members.is_empty() {
             let entry = self.entries.remove(left.room.index());
             self.by_name.remove(&entry.name);
-            self.note(|| RoomEvent::Deleted { room: entry.name });
+            self.note(kind(&entry.name), || RoomEvent::Deleted { room: entry.name });
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }
@@ -294,16 +301,13 @@ impl<M: Clone> Rooms<M> {
     }
 
     /// The oldest thing that happened to a room and has not been told yet.
-    pub fn next_event(&mut self) -> Option<RoomEvent> {
+    pub fn next_event(&mut self) -> Option<(RoomEvent, RoomKind)> {
         self.journal.as_mut()?.pop_front()
     }
 
-    /// The rooms of users are no concern of those who watch rooms.
-    fn note(&mut self, event: impl FnOnce() -> RoomEvent) {
-        let Some(journal) = &mut self.journal else { return };
-        let event = event();
-        if !event.room().is_user() {
-            journal.push_back(event);
+    fn note(&mut self, kind: RoomKind, event: impl FnOnce() -> RoomEvent) {
+        if let Some(journal) = &mut self.journal {
+            journal.push_back((event(), kind));
         }
     }
 
@@ -526,18 +530,23 @@ mod tests {
         rooms.remove(a);
         let room = |name: &str| Room::new(name);
         let socket = SocketId::new("a");
-        let events: Vec<RoomEvent> = std::iter::from_fn(|| rooms.next_event()).collect();
+        let user = Room::of_user("ann");
+        let events: Vec<_> = std::iter::from_fn(|| rooms.next_event()).collect();
         assert_eq!(
             events,
             [
-                RoomEvent::Created { room: room("a") },
-                RoomEvent::Joined { room: room("a"), socket: socket.clone() },
-                RoomEvent::Created { room: room("x") },
-                RoomEvent::Joined { room: room("x"), socket: socket.clone() },
-                RoomEvent::Left { room: room("x"), socket: socket.clone() },
-                RoomEvent::Deleted { room: room("x") },
-                RoomEvent::Left { room: room("a"), socket },
-                RoomEvent::Deleted { room: room("a") },
+                (RoomEvent::Created { room: room("a") }, RoomKind::SocketId),
+                (RoomEvent::Joined { room: room("a"), socket: socket.clone() }, RoomKind::SocketId),
+                (RoomEvent::Created { room: user.clone() }, RoomKind::User),
+                (RoomEvent::Joined { room: user.clone(), socket: socket.clone() }, RoomKind::User),
+                (RoomEvent::Created { room: room("x") }, RoomKind::Joined),
+                (RoomEvent::Joined { room: room("x"), socket: socket.clone() }, RoomKind::Joined),
+                (RoomEvent::Left { room: room("x"), socket: socket.clone() }, RoomKind::Joined),
+                (RoomEvent::Deleted { room: room("x") }, RoomKind::Joined),
+                (RoomEvent::Left { room: user.clone(), socket: socket.clone() }, RoomKind::User),
+                (RoomEvent::Deleted { room: user }, RoomKind::User),
+                (RoomEvent::Left { room: room("a"), socket }, RoomKind::SocketId),
+                (RoomEvent::Deleted { room: room("a") }, RoomKind::SocketId),
             ]
         );
     }

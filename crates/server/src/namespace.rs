@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
-use sockeye_adapter::cluster::Answers;
+use sockeye_adapter::cluster::{self, Answers};
 use sockeye_adapter::{IntoRooms, Room, RoomEvent, Rooms, Selection};
 use sockeye_protocol::socket::ToArguments;
 use std::time::Duration;
@@ -74,9 +74,9 @@ impl Namespace {
         if let Kind::Child(parent) = &kind {
             handlers.copy(&parent.0.handlers);
             watch.copy(&parent.0.watch);
-            if !watch.is_empty() {
-                rooms.keep_journal();
-            }
+        }
+        if !watch.is_empty() || settings.cluster.as_ref().is_some_and(|cluster| cluster.interest().is_some()) {
+            rooms.keep_journal();
         }
         if !matches!(kind, Kind::Child(_)) || settings.empty_namespaces == EmptyNamespaces::Kept {
             holds.keep();
@@ -319,7 +319,8 @@ impl Namespace {
 
     /// Tells who watches the rooms what has happened to them.
     pub(crate) fn tell_of_rooms(&self) {
-        self.0.watch.tell(&self.0.rooms);
+        let interest = self.cluster().and_then(cluster::Cluster::interest);
+        self.0.watch.tell(&self.0.rooms, interest.map(|interest| (self.name(), interest)));
     }
 
     /// The rooms that sockets have joined; those that are named by a socket's own id are not among them.

@@ -43,8 +43,8 @@ pub(crate) enum Adapter {
 impl Options {
     /// Refuses what this version can't do yet.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.postgres.is_some() || !matches!(self.adapter, None | Some(Adapter::Redis)) {
-            bail!("this version has one adapter: expected `--adapter redis`, or none");
+        if self.postgres.is_some() || !matches!(self.adapter, None | Some(Adapter::Redis | Adapter::Sharded)) {
+            bail!("this version has two adapters: expected `--adapter redis`, `--adapter sharded`, or none");
         }
         Ok(())
     }

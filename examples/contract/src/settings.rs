@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use sockeye::{Cors, MessagePackParser, Recovery, Server};
 
-use sockeye_redis::RedisAdapter;
+use sockeye_redis::{RedisAdapter, ShardedRedisAdapter};
 
-use crate::options::{Options, PacketParser};
+use crate::options::{Adapter, Options, PacketParser};
 use crate::reasons::Reasons;
 
 /// The name of this node, for handlers.
@@ -30,8 +31,11 @@ pub(crate) async fn server(options: &Options) -> anyhow::Result<Server> {
         None => builder,
     };
     // A node that can't keep sessions for the others keeps none.
+    let redis = options.redis.as_str();
     let builder = match options.adapter {
-        Some(_) => builder.adapter(RedisAdapter::connect(options.redis.as_str()).await?),
+        Some(Adapter::Redis) => builder.adapter(RedisAdapter::connect(redis).await?),
+        Some(Adapter::Sharded) => builder.adapter(ShardedRedisAdapter::connect(redis).await?),
+        Some(Adapter::Streams | Adapter::Postgres) => bail!("this adapter is not there yet"),
         None => builder.recovery(Recovery::default().max_disconnection(Duration::from_secs(3))),
     };
     Ok(builder.build()?)

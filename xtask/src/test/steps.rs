@@ -30,7 +30,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "clippy", purpose: "no warning anywhere", needs: &[], run: clippy },
     Step { name: "doc", purpose: "the documentation builds, and its links lead somewhere", needs: &[], run: doc },
     Step { name: "deny", purpose: "licences, sources and versions of dependencies", needs: &[PYTHON], run: deny },
-    Step { name: "test", purpose: "unit, integration, tidy and doc tests", needs: &[], run: test },
+    Step { name: "test", purpose: "unit, integration, tidy and doc tests", needs: &[REDIS], run: test },
     Step { name: "features", purpose: "every crate builds with none, each and all", needs: &[], run: features::check },
     Step { name: "fuzz", purpose: "every fuzz target runs for a while", needs: &[CXX], run: fuzz },
     Step {

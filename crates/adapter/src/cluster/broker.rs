@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Weak;
 
 use super::{Envelope, NodeId};
+use crate::names::Room;
+use crate::room_event::RoomKind;
 
 /// A boxed future, so that brokers can be chosen when the program runs.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,8 +41,25 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
     /// [`BrokerError`] if the broker does not say.
     fn count_nodes<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<usize, BrokerError>>;
 
+    /// Set if it wants to know which rooms somebody here is in.
+    fn interest(&self) -> Option<&dyn Interest> {
+        None
+    }
+
     /// Ends its connections.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Receives what is for one room only while somebody here is in it. Nothing here waits.
+///
+/// Each room that is created is deleted again in the end. A name may be that of a room and of a socket at once; then both
+/// are told.
+pub trait Interest: Send + Sync {
+    /// Somebody is in this room now.
+    fn room_created(&self, namespace: &str, room: &Room, kind: RoomKind);
+
+    /// Nobody is in this room any more.
+    fn room_deleted(&self, namespace: &str, room: &Room, kind: RoomKind);
 }
 
 /// A message on its way to the broker.

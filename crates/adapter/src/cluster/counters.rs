@@ -20,7 +20,7 @@ pub struct ClusterCounts {
     pub published: u64,
     /// Messages that came from other nodes.
     pub received: u64,
-    /// Messages that did not reach the broker: it was away, or too many waited for it.
+    /// Messages of which nobody knows that they reached the broker: it was away or did not answer, or too many waited for it.
     pub lost: u64,
     /// What came and was no message of the format.
     pub ignored: u64,

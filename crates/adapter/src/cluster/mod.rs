@@ -18,7 +18,7 @@ mod socket_details; // A socket of another node.
 mod weight; // What a message takes while it waits.
 
 pub use broadcast::{Broadcast, Flags};
-pub use broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Outgoing};
+pub use broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Interest, Outgoing};
 pub use counters::ClusterCounts;
 pub use ids::{NodeId, RequestId};
 pub use local::{ClientAnswers, Local, Reply};

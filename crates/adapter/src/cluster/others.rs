@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use sockeye_protocol::socket::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Receive};
+use super::broker::{BoxFuture, Broker, BrokerError, Destination, Inbox, Interest, Receive};
 use super::counters::ClusterCounts;
 use super::local::Local;
 use super::node::Node;
@@ -80,6 +80,11 @@ impl Cluster {
     /// This node has no such namespace any more.
     pub fn leave(&self, namespace: &str) {
         self.node.broker.leave(namespace);
+    }
+
+    /// What is to be told which rooms somebody here is in, if the broker makes a difference.
+    pub fn interest(&self) -> Option<&dyn Interest> {
+        self.node.broker.interest()
     }
 
     /// Sends an event to the selected sockets of the other nodes.

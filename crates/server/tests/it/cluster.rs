@@ -1,6 +1,11 @@
 //! Servers that are nodes of one cluster, here of one process.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use sockeye::{Answers, Data, MemoryHub, Replies, Room, ServerEvent, Socket};
+use sockeye_adapter::RoomKind;
+use sockeye_adapter::cluster::{BoxFuture, Broker, BrokerError, Inbox, Interest, NodeId, Outgoing};
 
 use crate::support::{Client, Host, builder, notes, until, within};
 
@@ -99,6 +104,86 @@ async fn users_are_reached_on_every_node() {
     two.io.sockets()[0].set_user("42");
     one.io.user("42").emit("notice", "a parcel has come").unwrap();
     there.expect(r#"42["notice","a parcel has come"]"#).await;
+}
+
+/// A broker that wants to know which rooms somebody is in.
+#[derive(Debug)]
+struct Curious {
+    broker: Arc<dyn Broker>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Interest for Curious {
+    fn room_created(&self, namespace: &str, room: &Room, kind: RoomKind) {
+        self.told.lock().push(format!("{namespace} + {room:?} {kind:?}"));
+    }
+
+    fn room_deleted(&self, namespace: &str, room: &Room, kind: RoomKind) {
+        self.told.lock().push(format!("{namespace} - {room:?} {kind:?}"));
+    }
+}
+
+impl Broker for Curious {
+    fn node(&self) -> &NodeId {
+        self.broker.node()
+    }
+
+    fn start(&self, inbox: Inbox) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.broker.start(inbox)
+    }
+
+    fn enter(&self, namespace: &str) {
+        self.broker.enter(namespace);
+    }
+
+    fn leave(&self, namespace: &str) {
+        self.broker.leave(namespace);
+    }
+
+    fn publish<'a>(&'a self, messages: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), BrokerError>>> {
+        self.broker.publish(messages)
+    }
+
+    fn count_nodes<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<usize, BrokerError>> {
+        self.broker.count_nodes(namespace)
+    }
+
+    fn interest(&self) -> Option<&dyn Interest> {
+        Some(self)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.broker.close()
+    }
+}
+
+#[tokio::test]
+async fn a_broker_is_told_of_the_rooms_of_joins_sockets_and_users() {
+    let curious = Arc::new(Curious { broker: MemoryHub::new().node(), told: Mutex::default() });
+    let host = Host::plain(builder().adapter(curious.clone() as Arc<dyn Broker>)).await;
+    let watched = Arc::new(Mutex::new(Vec::new()));
+    let notes = watched.clone();
+    host.io.on_room(move |event| notes.lock().push(event.room().clone()));
+    let _client = host.join().await;
+    let socket = host.io.sockets()[0].clone();
+    socket.join("x").unwrap();
+    socket.set_user("42");
+    socket.leave("x");
+    socket.disconnect();
+    until("the socket is gone", || curious.told.lock().len() == 6).await;
+    let (user, id) = (Room::of_user("42"), socket.id());
+    assert_eq!(
+        *curious.told.lock(),
+        [
+            format!("/ + {id:?} SocketId"),
+            r#"/ + "x" Joined"#.to_owned(),
+            format!("/ + {user:?} User"),
+            r#"/ - "x" Joined"#.to_owned(),
+            format!("/ - {user:?} User"),
+            format!("/ - {id:?} SocketId"),
+        ]
+    );
+    assert!(!watched.lock().is_empty() && !watched.lock().contains(&user));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod any; // Messages at random.
 pub(crate) mod fuzzed; // What holds for any bytes.
 pub(crate) mod meaning; // What messages mean, as the golden files tell it.
+pub(crate) mod redis_server; // A Redis for a test.
 
 use sockeye_adapter::cluster::{Envelope, Message, NodeId};
 use sockeye_protocol::socket::Value;

@@ -49,6 +49,7 @@ pub struct ServerBuilder {
     recovery: Option<Recovery>,
     state: Extensions,
     adapter: Option<Arc<dyn Broker>>,
+    cluster: ClusterSettings,
 }
 
 impl Default for ServerBuilder {
@@ -71,6 +72,7 @@ impl Default for ServerBuilder {
             recovery: None,
             state: Extensions::default(),
             adapter: None,
+            cluster: ClusterSettings::default(),
         }
     }
 }
@@ -408,6 +410,20 @@ impl ServerBuilder {
         self
     }
 
+    /// How long the answers of other nodes are waited for, unless the call says otherwise. Default: 5 s; who has not answered
+    /// by then is told as missing.
+    pub fn requests_timeout(mut self, timeout: Duration) -> Self {
+        self.cluster.requests_timeout = timeout;
+        self
+    }
+
+    /// The most bytes that wait for the broker of a cluster. Default: 16 MiB; what comes beyond is lost to other nodes, and
+    /// counted. Local delivery goes on.
+    pub fn queue_limit(mut self, bytes: usize) -> Self {
+        self.cluster.queue_limit = bytes;
+        self
+    }
+
     /// The server.
     ///
     /// # Errors
@@ -429,7 +445,7 @@ impl ServerBuilder {
             kept_bytes: Arc::default(),
             recovery: self.recovery.map(|recovery| (recovery, self.engine.silence())),
             state: self.state,
-            cluster: self.adapter.map(|broker| Cluster::new(broker, ClusterSettings::default())),
+            cluster: self.adapter.map(|broker| Cluster::new(broker, self.cluster)),
             counters,
             threads: self.threads,
             path: self.path.trim_end_matches('/').to_owned(),

@@ -190,7 +190,7 @@ impl Asked {
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         let Some(others) = in_time(deadline, self.count_others()).await.flatten() else {
             let came = std::mem::take(&mut *self.pending.came.lock());
-            return (came, Missing { unknown: true, ..Missing::default() });
+            return (came, Missing { unknown: true, others: 0 });
         };
         loop {
             let changed = self.pending.changed.notified();
@@ -204,7 +204,7 @@ impl Asked {
                 self.node.counters.late();
                 let came = std::mem::take(&mut *self.pending.came.lock());
                 let others = others.saturating_sub(came.answered());
-                return (came, Missing { others, ..Missing::default() });
+                return (came, Missing { others, unknown: false });
             }
         }
     }

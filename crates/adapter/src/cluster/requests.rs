@@ -24,21 +24,18 @@ impl<T> Default for Answers<T> {
     }
 }
 
-/// The nodes that did not answer in time.
+/// The nodes that did not answer in time. Which ones they are is not known: a broker only counts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// Those that are known by name: Sockeye's.
-    pub nodes: Vec<NodeId>,
-    /// How many others: Node's servers, whose answers carry no name.
+    /// How many.
     pub others: usize,
-    /// The broker did not tell how many nodes there are, so that nobody can say who is missing.
+    /// The broker did not tell how many nodes there are, so that nobody can say how many are missing.
     pub unknown: bool,
 }
 
 impl Missing {
     /// Adds those that did not answer another question.
     pub fn add(&mut self, more: Self) {
-        self.nodes.extend(more.nodes);
         self.others += more.others;
         self.unknown |= more.unknown;
     }
